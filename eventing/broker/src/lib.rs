@@ -1,0 +1,22 @@
+//! The durable task core of Dormouse.
+//!
+//! A [`Broker`] accepts tasks, hands them to dispatchers as [`Claim`]s, settles each exactly once
+//! and tells whoever waits. Every promise is kept by a store: what [`Broker::accept`] has
+//! answered survives the process.
+//!
+//! Payloads are bytes to the broker; it knows no MCP, no session and no function.
+
+mod api;
+pub mod config;
+mod error;
+pub mod task;
+mod waiters;
+
+pub use api::{Broker, Claims};
+pub use config::{Config, Durability};
+pub use error::{Error, Refusal};
+pub use task::{
+    Accepted, AttemptToken, Claim, Ending, HistoryEntry, Idempotency, Millis, NewTask, Report,
+    State, TaskFilter, TaskId, TaskRecord, Work,
+};
+pub use waiters::{News, Waiter};

@@ -1,0 +1,306 @@
+//! A task as the broker's callers see it: what goes in, what a dispatcher gets, what is told.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use dormouse_contract::policy::Delivery;
+use dormouse_contract::task::{Failed, Outcome};
+use dormouse_contract::trace::TraceParent;
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// Milliseconds since the Unix epoch.
+pub type Millis = i64;
+
+/// A task's id: a UUID of version 7, so ids sort by the time of acceptance. In text a UUID.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TaskId(Uuid);
+
+impl TaskId {
+    /// A new id for a task that is about to be accepted.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Uuid::now_v7())
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+
+    pub(crate) fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Uuid::from_bytes(bytes))
+    }
+}
+
+impl Default for TaskId {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Display for TaskId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(out)
+    }
+}
+
+impl fmt::Debug for TaskId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(out)
+    }
+}
+
+impl FromStr for TaskId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+/// The secret of one attempt: who answers with it is believed.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AttemptToken(u128);
+
+impl AttemptToken {
+    pub(crate) fn random() -> Self {
+        Self(rand::random())
+    }
+}
+
+impl fmt::Display for AttemptToken {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{:032x}", self.0)
+    }
+}
+
+impl fmt::Debug for AttemptToken {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("AttemptToken(..)")
+    }
+}
+
+impl FromStr for AttemptToken {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        u128::from_str_radix(text, 16).map(Self)
+    }
+}
+
+/// What is delivered to the function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Work {
+    /// The data of a `task.requested` event: a call that someone waits for.
+    Call(Bytes),
+    /// An event of some producer, its attributes as a structured JSON object without data, and
+    /// its data.
+    Event {
+        /// The context attributes, as in the CloudEvents JSON format.
+        attributes: Bytes,
+        /// The payload.
+        data: Bytes,
+    },
+}
+
+/// A task that asks to be accepted.
+#[derive(Debug, Clone)]
+pub struct NewTask {
+    /// Chosen by the caller, who registers a [`Waiter`](crate::Waiter) for it first.
+    pub id: TaskId,
+    /// Which pool runs it.
+    pub pool: Arc<str>,
+    /// Which capability of the pool: a tool's declared name, or an event's type.
+    pub capability: Arc<str>,
+    /// What is delivered.
+    pub work: Work,
+    /// Who calls.
+    pub principal: Arc<str>,
+    /// How the answer finds its way, opaque to the broker (session, stream, JSON-RPC id).
+    pub reply_to: Option<Bytes>,
+    /// Calls of one affinity prefer one instance, where the pool asks for that.
+    pub affinity: Option<Arc<str>>,
+    /// The trace that the task belongs to.
+    pub trace: TraceParent,
+    /// By which the same call is recognised.
+    pub idempotency: Option<Idempotency>,
+    /// The policy that holds for it.
+    pub delivery: Delivery,
+}
+
+/// An idempotency key in the scope of principal, pool and capability.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Idempotency {
+    /// The caller's key, 1 to 256 bytes.
+    pub key: String,
+    /// SHA-256 of the canonical arguments: the same key with other arguments is an error.
+    pub arguments: [u8; 32],
+}
+
+/// How [`Broker::accept`](crate::Broker::accept) took a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Accepted {
+    /// Stored and promised; the waiter of [`NewTask::id`] hears the ending.
+    New,
+    /// The same call is already on its way as this task; the waiter was moved to it.
+    Joined(TaskId),
+    /// The same call has already ended; the waiter has been told the ending.
+    Repeated(TaskId),
+}
+
+/// A task in a dispatcher's hands: one attempt, already committed as running.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// The task.
+    pub task: TaskId,
+    /// Its pool.
+    pub pool: Arc<str>,
+    /// Its capability.
+    pub capability: Arc<str>,
+    /// What to deliver.
+    pub work: Work,
+    /// Who calls.
+    pub principal: Arc<str>,
+    /// See [`NewTask::affinity`].
+    pub affinity: Option<Arc<str>>,
+    /// The trace that the task belongs to.
+    pub trace: TraceParent,
+    /// The policy that holds for it.
+    pub delivery: Delivery,
+    /// From 1; rises when a suspended task is answered.
+    pub round: u32,
+    /// From 1 in each round.
+    pub attempt: u32,
+    /// The attempt's secret.
+    pub token: AttemptToken,
+    /// When the task was accepted.
+    pub accepted_at: Millis,
+    /// When the platform stops waiting for this attempt.
+    pub deadline: Millis,
+    /// Cancelled when the task is: abort the attempt, nothing it says counts any more.
+    pub cancelled: CancellationToken,
+}
+
+/// What a dispatcher says of its attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Report {
+    /// The MCP result to the letter (for a call), or the reply event as structured JSON (for an
+    /// event); empty when there is none.
+    Completed(Bytes),
+    /// The attempt failed; whether another follows is the broker's decision.
+    Failed {
+        /// What happened.
+        failure: Failed,
+        /// The function says that trying again is pointless (a 4xx, or its own `failed` reply).
+        last: bool,
+        /// How long the function asks to be left alone (`Retry-After`).
+        retry_after: Option<std::time::Duration>,
+    },
+}
+
+/// A task's state. Changes only through [`crate::task`]'s transition table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Stored, waiting for a slot (or for the delay before a retry).
+    Accepted,
+    /// One attempt is in a dispatcher's hands.
+    Running,
+    /// Asleep until someone answers.
+    Suspended,
+    /// Ended with a result.
+    Completed,
+    /// Ended without one.
+    Failed,
+    /// Ended by the caller or an operator.
+    Cancelled,
+}
+
+/// How a task ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// With this MCP result (see [`Report::Completed`]).
+    Completed(Bytes),
+    /// With this error.
+    Failed(Failed),
+    /// By the caller or an operator, for this reason.
+    Cancelled(String),
+}
+
+impl Ending {
+    /// What is known of whether the handler ran; `None` when it completed.
+    #[must_use]
+    pub fn outcome(&self) -> Option<Outcome> {
+        match self {
+            Self::Completed(_) => None,
+            Self::Failed(failed) => Some(failed.outcome),
+            Self::Cancelled(_) => Some(Outcome::Unknown),
+        }
+    }
+}
+
+/// Which tasks to list: the newest first; absent means any.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct TaskFilter {
+    /// Only of this pool.
+    pub pool: Option<String>,
+    /// Only in this state.
+    pub state: Option<State>,
+    /// Only dead letters: failed tasks whose attempts are used up.
+    pub dead: bool,
+    /// Only tasks older than this one: the last id of the page before.
+    pub before: Option<TaskId>,
+    /// At most so many; default and maximum 100.
+    pub limit: Option<usize>,
+}
+
+/// A task as people see it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskRecord {
+    /// The task.
+    pub id: TaskId,
+    /// Its pool.
+    pub pool: String,
+    /// Its capability.
+    pub capability: String,
+    /// Who called.
+    pub principal: String,
+    /// Where it stands.
+    pub state: State,
+    /// From 1.
+    pub round: u32,
+    /// Attempts of this round so far.
+    pub attempt: u32,
+    /// RFC 3339.
+    pub accepted_at: String,
+    /// RFC 3339.
+    pub changed_at: String,
+    /// Its trace, as a `traceparent`.
+    pub traceparent: String,
+    /// How it ended, when it failed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub failure: Option<Failed>,
+    /// Every transition, oldest first; empty in lists.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub history: Vec<HistoryEntry>,
+}
+
+/// One transition of a task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryEntry {
+    /// RFC 3339 in the API; milliseconds since the epoch in the store.
+    pub at: String,
+    /// The state entered.
+    pub to: State,
+    /// Who did it: `caller`, `broker`, `dispatcher`, `operator`.
+    pub by: String,
+    /// In words, where there is something to say.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub why: String,
+}

@@ -1,0 +1,228 @@
+//! What every HTTP door checks before it looks at a request: Host, Origin and the bearer token.
+//!
+//! Host and Origin stop a web page from reaching a loopback service by DNS rebinding (MCP
+//! transports, "Security Warning"); the token says who may come in at all.
+
+use http::header::{AUTHORIZATION, HOST, HeaderMap, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
+use subtle::ConstantTimeEq as _;
+
+/// The prefix of a WebSocket subprotocol entry that carries the bearer token, for clients that
+/// cannot set headers. What follows it is the token, base64url without padding.
+pub const TOKEN_SUBPROTOCOL: &str = "dormouse.bearer.";
+
+/// Who may come in.
+#[derive(Clone, Default)]
+pub struct Door {
+    token: Option<String>,
+    hosts: Vec<String>,
+}
+
+/// Why someone may not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// 401: no token, or a wrong one.
+    #[error(
+        "a bearer token is required: send `Authorization: Bearer TOKEN` with the value of \
+         DORMOUSE_TOKEN"
+    )]
+    Token,
+    /// 403: a web page of another origin.
+    #[error(
+        "this Origin may not connect: only pages of this host may, so that no web page reaches local tools"
+    )]
+    Origin,
+    /// 403: addressed by a name that is not ours.
+    #[error(
+        "this Host is not served here: use localhost, a loopback address, or add the name to --allow-host"
+    )]
+    Host,
+}
+
+impl Refused {
+    /// The HTTP status that tells it.
+    #[must_use]
+    pub fn status(self) -> http::StatusCode {
+        match self {
+            Self::Token => http::StatusCode::UNAUTHORIZED,
+            Self::Origin | Self::Host => http::StatusCode::FORBIDDEN,
+        }
+    }
+}
+
+impl std::fmt::Debug for Door {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Door")
+            .field("token", &self.token.as_ref().map(|_| "set"))
+            .field("hosts", &self.hosts)
+            .finish()
+    }
+}
+
+impl Door {
+    /// A door that asks for `token` when there is one, and serves `hosts` besides loopback names.
+    #[must_use]
+    pub fn new(token: Option<String>, hosts: Vec<String>) -> Self {
+        Self {
+            token: token.filter(|token| !token.is_empty()),
+            hosts,
+        }
+    }
+
+    /// Whether a token is asked for.
+    #[must_use]
+    pub fn is_guarded(&self) -> bool {
+        self.token.is_some()
+    }
+
+    /// Checks Host, Origin and token.
+    ///
+    /// # Errors
+    /// [`Refused`], with its HTTP status.
+    pub fn admit(&self, headers: &HeaderMap) -> Result<(), Refused> {
+        self.admit_anyone(headers)?;
+        match &self.token {
+            Some(token) if !carries(headers, token) => Err(Refused::Token),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Checks Host and Origin only: for callers who prove themselves in another way.
+    ///
+    /// # Errors
+    /// [`Refused`], with its HTTP status.
+    pub fn admit_anyone(&self, headers: &HeaderMap) -> Result<(), Refused> {
+        // HTTP/2 has no Host header: hyper puts :authority in the URI, and browsers that could be
+        // rebound always send Host over plain HTTP/1.1.
+        if let Some(host) = headers.get(HOST)
+            && !host.to_str().is_ok_and(|host| self.serves(host_name(host)))
+        {
+            return Err(Refused::Host);
+        }
+        match headers.get(ORIGIN) {
+            None => Ok(()),
+            Some(origin) if origin.to_str().is_ok_and(|origin| self.trusts(origin)) => Ok(()),
+            Some(_) => Err(Refused::Origin),
+        }
+    }
+
+    fn serves(&self, host: &str) -> bool {
+        is_loopback(host)
+            || self
+                .hosts
+                .iter()
+                .any(|ours| ours.eq_ignore_ascii_case(host))
+    }
+
+    fn trusts(&self, origin: &str) -> bool {
+        origin.split_once("://").is_some_and(|(scheme, host)| {
+            matches!(scheme, "http" | "https" | "vscode-webview") && self.serves(host_name(host))
+        })
+    }
+}
+
+fn carries(headers: &HeaderMap, token: &str) -> bool {
+    let same = |sent: &str| bool::from(sent.as_bytes().ct_eq(token.as_bytes()));
+    let bearer = headers
+        .get(AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| {
+            let (scheme, token) = value.split_once(' ')?;
+            scheme
+                .eq_ignore_ascii_case("bearer")
+                .then_some(token.trim())
+        });
+    bearer.is_some_and(same) || subprotocol_token(headers).is_some_and(|sent| same(&sent))
+}
+
+fn subprotocol_token(headers: &HeaderMap) -> Option<String> {
+    use base64::Engine as _;
+    headers
+        .get_all(SEC_WEBSOCKET_PROTOCOL)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .find_map(|entry| entry.trim().strip_prefix(TOKEN_SUBPROTOCOL))
+        .and_then(|encoded| {
+            base64::engine::general_purpose::URL_SAFE_NO_PAD
+                .decode(encoded)
+                .ok()
+        })
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+}
+
+/// The host of `host[:port]`, with the brackets of an IPv6 address.
+fn host_name(authority: &str) -> &str {
+    match authority.rfind(':') {
+        Some(colon) if !authority[colon..].contains(']') => &authority[..colon],
+        Some(_) | None => authority,
+    }
+}
+
+/// Whether a host name or address can only mean this machine.
+#[must_use]
+pub fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost")
+        || bare
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap()))
+            .collect()
+    }
+
+    #[test]
+    fn strangers_are_told_apart() {
+        let open = Door::new(None, vec!["tools.example".into()]);
+        let guarded = Door::new(Some("secret".into()), vec![]);
+        let local = ("host", "localhost:9876");
+        let cases: [(&Door, &[(&'static str, &str)], Result<(), Refused>); 11] = [
+            (&open, &[local], Ok(())),
+            (&open, &[("host", "[::1]:9876")], Ok(())),
+            (&open, &[("host", "tools.example")], Ok(())),
+            (&open, &[("host", "evil.example")], Err(Refused::Host)),
+            (&open, &[local, ("origin", "http://localhost:3000")], Ok(())),
+            (
+                &open,
+                &[local, ("origin", "http://evil.example")],
+                Err(Refused::Origin),
+            ),
+            (&open, &[local, ("origin", "null")], Err(Refused::Origin)),
+            (&guarded, &[local], Err(Refused::Token)),
+            (
+                &guarded,
+                &[local, ("authorization", "Bearer wrong")],
+                Err(Refused::Token),
+            ),
+            (
+                &guarded,
+                &[local, ("authorization", "bearer secret")],
+                Ok(()),
+            ),
+            (
+                &guarded,
+                &[
+                    local,
+                    ("sec-websocket-protocol", "mcp, dormouse.bearer.c2VjcmV0"),
+                ],
+                Ok(()),
+            ),
+        ];
+        for (door, sent, expected) in cases {
+            assert_eq!(door.admit(&headers(sent)), expected, "{sent:?}");
+        }
+    }
+
+    #[test]
+    fn the_token_is_not_in_the_debug_text() {
+        assert!(!format!("{:?}", Door::new(Some("secret".into()), vec![])).contains("secret"));
+    }
+}

@@ -1,0 +1,24 @@
+//! What functions, broker and gateway say to each other.
+//!
+//! Plain types and pure functions, no IO: the [`Event`] envelope and its
+//! [HTTP binding](http_binding), the [payloads](task) of the platform's own events, the
+//! [manifest](manifest) with which a function describes itself, [delivery policies](policy),
+//! [registration] of pools, [trace context](trace) and the checks every HTTP [door] makes.
+//!
+//! Payloads are bytes here: what passes through is kept to the letter, and only the members that
+//! the platform needs are looked at.
+
+pub mod door;
+pub mod duration;
+pub mod event;
+pub mod filter;
+pub mod http_binding;
+mod json_format;
+pub mod manifest;
+pub mod policy;
+pub mod registration;
+pub mod task;
+pub mod trace;
+
+pub use event::{Event, ExtensionValue, InvalidEvent};
+pub use manifest::Manifest;

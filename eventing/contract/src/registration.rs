@@ -1,0 +1,88 @@
+//! A pool as the rest of the platform knows it: what the coordinator registers, the gateway
+//! offers and people see.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::filter::Trigger;
+use crate::manifest::Manifest;
+use crate::policy::{Delivery, DeliverySpec};
+
+/// The default bound of a pool's queue, in tasks.
+pub const QUEUE_LIMIT: usize = 1_000;
+
+/// One registered pool.
+#[derive(Debug, Clone)]
+pub struct Registration {
+    /// The AgentPool's `metadata.name`.
+    pub pool: Arc<str>,
+    /// The mission's agent type.
+    pub agent_type: String,
+    /// Which version of the pool is deployed.
+    pub revision: String,
+    /// What it offers.
+    pub manifest: Arc<Manifest>,
+    /// The pool's delivery policy.
+    pub delivery: Delivery,
+    /// The operator's policies for single tools, by declared name.
+    pub tools: BTreeMap<String, DeliverySpec>,
+    /// Which events are routed to it.
+    pub triggers: Vec<Trigger>,
+    /// How many tasks may run at the same time: instances times concurrency.
+    pub slots: usize,
+    /// How many tasks may wait; beyond it the pool is busy.
+    pub queue_limit: usize,
+}
+
+/// All registered pools, in the order of registration; replaced whole when one changes.
+pub type Registrations = Arc<Vec<Arc<Registration>>>;
+
+/// How many processes of a pool there are, and what is wrong if anything is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Instances {
+    /// Started and taking requests.
+    pub ready: usize,
+    /// Started, not yet answering.
+    pub waking: usize,
+    /// Taken out of rotation, finishing.
+    pub stopping: usize,
+    /// Why the last start failed, until one succeeds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+}
+
+impl Instances {
+    /// The state in one word.
+    #[must_use]
+    pub fn state(&self) -> &'static str {
+        match self {
+            Self {
+                failure: Some(_),
+                ready: 0,
+                ..
+            } => "failing",
+            Self {
+                ready: 0,
+                waking: 0,
+                ..
+            } => "asleep",
+            Self { ready: 0, .. } => "waking",
+            Self { .. } => "awake",
+        }
+    }
+}
+
+/// Why a function could not be reached. The difference decides whether a retry is safe.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// The request surely reached no handler: connection refused, provably unwritten, or the
+    /// process died before it was ready.
+    #[error("{0}")]
+    NotRun(String),
+    /// The request was on its way and no answer came: it may have run.
+    #[error("{0}")]
+    Unknown(String),
+}

@@ -1,0 +1,2 @@
+//! The educational agent pool: curriculum alignment, content generation, assessment design.
+fn main() {}

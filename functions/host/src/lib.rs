@@ -1,0 +1,1 @@
+//! Wakes local processes on demand and puts them back to sleep.

@@ -1,0 +1,1 @@
+//! The AgentPool file: types, parsing and validation.

@@ -1,0 +1,1 @@
+//! The MCP gateway of Dormouse: WebSocket and Streamable HTTP, both protocol eras.

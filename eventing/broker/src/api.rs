@@ -1,132 +1,289 @@
 //! The broker's handle.
 
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::mpsc as channel;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::config::Config;
+use crate::depth::Depths;
 use crate::error::{Error, Refusal};
+use crate::ledger::Ledger;
+use crate::store::{self, Lock, Store};
 use crate::task::{
     Accepted, AttemptToken, Claim, Ending, NewTask, Report, State, TaskFilter, TaskId, TaskRecord,
 };
-use crate::waiters::Waiter;
-
-/// A handle on the broker; clones share it.
-#[derive(Debug, Clone)]
-pub struct Broker {}
+use crate::waiters::{Hub, Waiter};
+use crate::writer::{Command, Writer, now};
 
 /// The stream of claims for one dispatcher. Each is already committed as running.
 pub type Claims = mpsc::UnboundedReceiver<Claim>;
 
-#[expect(clippy::unused_async, clippy::todo, missing_docs, reason = "skeleton")]
+/// How long after a commit the log is copied into the database file.
+const CHECKPOINT_DELAY: Duration = Duration::from_millis(500);
+
+/// A handle on the broker; clones share it. The writer ends with the last handle.
+#[derive(Debug, Clone)]
+pub struct Broker {
+    commands: channel::Sender<Command>,
+    hub: Hub,
+    depths: Depths,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    reader: Mutex<Connection>,
+    claims: Mutex<Option<Claims>>,
+    writer: Mutex<Option<thread::JoinHandle<()>>>,
+    _lock: Lock,
+}
+
 impl Broker {
-    /// Opens the store, migrates it, and settles what the process before left running.
+    /// Opens the store, migrates it, and settles what the process before left running: what is
+    /// safe to repeat waits again, the rest has failed with outcome unknown.
+    ///
+    /// # Errors
+    /// When another process holds the data directory, or the store cannot be used.
     pub fn open(config: Config) -> Result<Self, Error> {
-        let _ = config;
-        todo!()
+        let (conn, lock, path) = store::open(&config)?;
+        let (claim_sender, claims) = mpsc::unbounded_channel();
+        let hub = Hub::default();
+        let mut ledger = Ledger::new(Store::new(conn), config, hub.clone(), claim_sender);
+        ledger.begin()?;
+        let (waiting, interrupted) = ledger.recover(now())?;
+        ledger.commit()?;
+        if waiting + interrupted > 0 {
+            tracing::info!(waiting, interrupted, "took up the tasks of the run before");
+        }
+        let depths = Depths::default();
+        let (commands, receiver) = channel::channel();
+        let dirty = start_checkpointer(&path)?;
+        let writer = Writer {
+            ledger,
+            commands: receiver,
+            dirty,
+            depths: depths.clone(),
+        };
+        let thread = thread::Builder::new()
+            .name("broker-writer".to_owned())
+            .spawn(move || writer.run())?;
+        Ok(Self {
+            commands,
+            hub,
+            depths,
+            shared: Arc::new(Shared {
+                reader: Mutex::new(store::read::connect(&path)?),
+                claims: Mutex::new(Some(claims)),
+                writer: Mutex::new(Some(thread)),
+                _lock: lock,
+            }),
+        })
     }
 
     /// Registers for news of a task that is about to be accepted.
     #[must_use]
     pub fn wait(&self, task: TaskId) -> Waiter {
-        let _ = task;
-        todo!()
+        self.hub.wait(task)
     }
 
     /// Accepts a task: when this returns `Ok`, it is stored and promised.
+    ///
+    /// # Errors
+    /// [`Refusal`]: nothing is stored.
     pub async fn accept(&self, task: NewTask) -> Result<Accepted, Refusal> {
-        let _ = task;
-        todo!()
+        self.ask(|reply| Command::Accept(Box::new(task), reply))
+            .await
+            .unwrap_or(Err(Refusal::Stopping))
     }
 
-    /// Opens a pool for tasks, or changes its bounds: claims flow to the dispatcher's channel.
+    /// Accepts all of these tasks in one commit, or none.
+    ///
+    /// # Errors
+    /// [`Refusal`]: nothing is stored.
+    pub async fn accept_all(&self, tasks: Vec<NewTask>) -> Result<(), Refusal> {
+        self.ask(|reply| Command::AcceptAll(tasks, reply))
+            .await
+            .unwrap_or(Err(Refusal::Stopping))
+    }
+
+    /// Opens a pool for tasks, or changes its bounds.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`].
     pub async fn open_pool(
         &self,
         pool: Arc<str>,
         slots: usize,
         queue_limit: usize,
     ) -> Result<(), Error> {
-        let _ = (pool, slots, queue_limit);
-        todo!()
+        self.ask(|done| Command::OpenPool {
+            pool,
+            slots,
+            queue_limit,
+            done,
+        })
+        .await
     }
 
-    /// Closes a pool: its waiting tasks stay stored until `queue_expiry` and run if it comes back.
+    /// Closes a pool: nothing more is accepted for it; what waits stays stored until it expires,
+    /// and runs if the pool comes back.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`].
     pub async fn close_pool(&self, pool: Arc<str>) -> Result<(), Error> {
-        let _ = pool;
-        todo!()
+        self.ask(|done| Command::ClosePool(pool, done)).await
     }
 
-    /// The claims of all open pools; one dispatcher takes them. Called once.
+    /// The claims of all open pools, for the one dispatcher of this process; a second call gets
+    /// an empty stream.
     #[must_use]
     pub fn claims(&self) -> Claims {
-        todo!()
+        let claims = self
+            .shared
+            .claims
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        claims.unwrap_or_else(|| mpsc::unbounded_channel().1)
     }
 
     /// Settles an attempt. Returns the state that holds afterwards; `None` when the report came
     /// too late or from nobody and was ignored.
+    ///
+    /// # Errors
+    /// [`Error::Storage`]: nothing changed, the report should be repeated.
     pub async fn settle(
         &self,
         task: TaskId,
         token: AttemptToken,
         report: Report,
     ) -> Result<Option<State>, Error> {
-        let _ = (task, token, report);
-        todo!()
+        self.ask(|reply| Command::Settle(task, token, report, reply))
+            .await?
     }
 
     /// Cancels a task of this principal (`None`: an operator, who may cancel any). Returns the
     /// state that holds afterwards; `None` when there is no such task.
+    ///
+    /// # Errors
+    /// [`Error::Storage`]: nothing changed.
     pub async fn cancel(
         &self,
         task: TaskId,
         principal: Option<&str>,
         reason: &str,
     ) -> Result<Option<State>, Error> {
-        let _ = (task, principal, reason);
-        todo!()
+        let (principal, reason) = (principal.map(str::to_owned), reason.to_owned());
+        self.ask(|reply| Command::Cancel(task, principal, reason, reply))
+            .await?
     }
 
     /// Passes a notification of a running attempt to whoever waits. `false`: no such attempt.
     #[must_use]
-    pub fn progress(&self, task: TaskId, token: AttemptToken, notification: Bytes) -> bool {
-        let _ = (task, token, notification);
-        todo!()
+    pub fn progress(&self, task: TaskId, token: AttemptToken, notification: &Bytes) -> bool {
+        self.hub.progress(task, token, notification)
     }
 
     /// Whether this is the secret of a running attempt of the task.
     #[must_use]
     pub fn is_running(&self, task: TaskId, token: AttemptToken) -> bool {
-        let _ = (task, token);
-        todo!()
+        self.hub.is_running(task, token)
     }
 
     /// Lists tasks, the newest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
     pub async fn tasks(&self, filter: TaskFilter) -> Result<Vec<TaskRecord>, Error> {
-        let _ = filter;
-        todo!()
+        self.read(move |conn| store::read::list(conn, &filter))
+            .await
     }
 
     /// One task with its whole history.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
     pub async fn task(&self, task: TaskId) -> Result<Option<TaskRecord>, Error> {
-        let _ = task;
-        todo!()
+        self.read(move |conn| store::read::one(conn, task)).await
     }
 
     /// How a task ended; `None` while it has not, or when there is no such task.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
     pub async fn ending(&self, task: TaskId) -> Result<Option<Ending>, Error> {
-        let _ = task;
-        todo!()
+        self.read(move |conn| store::read::ending(conn, task)).await
     }
 
-    /// Tasks waiting and running of each pool.
+    /// Each pool with its tasks waiting and running.
     #[must_use]
     pub fn depths(&self) -> Vec<(Arc<str>, usize, usize)> {
-        todo!()
+        self.depths.read()
     }
 
-    /// Accepts nothing more and returns when no task is running, then closes the store.
+    /// Accepts and hands out nothing more, returns when no task is running, and closes the store.
     pub async fn stop(&self) {
-        todo!()
+        // An error means that the writer has stopped already.
+        let _ = self.ask(Command::Stop).await;
+        let writer = self
+            .shared
+            .writer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(writer) = writer {
+            let _ = tokio::task::spawn_blocking(move || writer.join()).await;
+        }
+        self.hub.close();
     }
+
+    async fn ask<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<T>) -> Command,
+    ) -> Result<T, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.commands
+            .send(command(reply))
+            .map_err(|_| Error::Stopped)?;
+        answer.await.map_err(|_| Error::Stopped)
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Error> {
+        let shared = Arc::clone(&self.shared);
+        let read = move || {
+            let conn = shared.reader.lock().unwrap_or_else(PoisonError::into_inner);
+            query(&conn).map_err(Error::from)
+        };
+        tokio::task::spawn_blocking(read)
+            .await
+            .map_err(|_| Error::Stopped)?
+    }
+}
+
+/// Starts the thread that copies the log into the database file; it sleeps while nobody writes
+/// and ends with the writer.
+fn start_checkpointer(path: &Path) -> Result<channel::SyncSender<()>, Error> {
+    let conn = store::connect(path)?;
+    let (dirty, wakes) = channel::sync_channel(1);
+    let run = move || {
+        while wakes.recv().is_ok() {
+            thread::sleep(CHECKPOINT_DELAY);
+            if let Err(error) = store::checkpoint(&conn) {
+                tracing::warn!(%error, "the log could not be copied into the database");
+            }
+        }
+    };
+    thread::Builder::new()
+        .name("broker-checkpoint".to_owned())
+        .spawn(run)?;
+    Ok(dirty)
 }

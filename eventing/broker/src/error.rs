@@ -64,6 +64,9 @@ pub enum Error {
     /// SQLite refused.
     #[error("the store failed: {0}")]
     Sqlite(#[from] rusqlite::Error),
+    /// A change could not be stored; nothing holds, the caller may repeat it.
+    #[error("the change could not be stored: {0}")]
+    Storage(String),
     /// The broker has stopped.
     #[error("the broker has stopped")]
     Stopped,

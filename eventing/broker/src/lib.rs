@@ -8,9 +8,18 @@
 
 mod api;
 pub mod config;
+mod depth;
+mod effect;
 mod error;
+mod history;
+mod lanes;
+mod ledger;
+mod retry;
+mod store;
 pub mod task;
+mod transition;
 mod waiters;
+mod writer;
 
 pub use api::{Broker, Claims};
 pub use config::{Config, Durability};
@@ -19,4 +28,5 @@ pub use task::{
     Accepted, AttemptToken, Claim, Ending, HistoryEntry, Idempotency, Millis, NewTask, Report,
     State, TaskFilter, TaskId, TaskRecord, Work,
 };
+pub use transition::Change;
 pub use waiters::{News, Waiter};

@@ -70,6 +70,14 @@ impl AttemptToken {
     pub(crate) fn random() -> Self {
         Self(rand::random())
     }
+
+    pub(crate) fn to_bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
+
+    pub(crate) fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(u128::from_be_bytes(bytes))
+    }
 }
 
 impl fmt::Display for AttemptToken {

@@ -117,13 +117,34 @@ fn read_binary(
     Ok(event)
 }
 
+/// Reads one attribute of an event in binary mode by its header, e.g. `ce-taskid`, for readers who
+/// need a few attributes and not the whole event. `None` when the header is absent.
+///
+/// # Errors
+/// [`BindingError::Header`] when the value is not readable text.
+pub fn attribute<'a>(
+    headers: &'a HeaderMap,
+    header: &'static str,
+) -> Result<Option<Cow<'a, str>>, BindingError> {
+    headers
+        .get(header)
+        .map(|value| decode(header, value))
+        .transpose()
+}
+
 fn decoded(name: &str, value: &HeaderValue) -> Result<String, BindingError> {
+    decode(name, value).map(Cow::into_owned)
+}
+
+fn decode<'a>(name: &str, value: &'a HeaderValue) -> Result<Cow<'a, str>, BindingError> {
     let text = std::str::from_utf8(value.as_bytes()).map_err(|_| header_error(name))?;
-    let text = unquoted(text);
-    percent_decode_str(&text)
-        .decode_utf8()
-        .map(Cow::into_owned)
-        .map_err(|_| header_error(name))
+    match unquoted(text) {
+        Cow::Borrowed(text) => percent_decode_str(text).decode_utf8(),
+        Cow::Owned(text) => percent_decode_str(&text)
+            .decode_utf8()
+            .map(|text| text.into_owned().into()),
+    }
+    .map_err(|_| header_error(name))
 }
 
 /// Some senders quote header values; the binding asks receivers to undo that first.

@@ -21,7 +21,10 @@ pub enum BackoffPolicy {
 
 /// How often an attempt is repeated, and whether it may be when nobody knows if it ran.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "a number of retries, or one of always, never, is expected"
+)]
 pub enum Retry {
     /// So many attempts after the first, and only where a second run is safe.
     Times(u32),

@@ -40,6 +40,10 @@ pub const TRACEPARENT: &str = "traceparent";
 pub const DELIVERY_SECRET_HEADER: &str = "dormouse-delivery-secret";
 /// Environment variable: the secret that deliveries carry; when set, the function checks it.
 pub const DELIVERY_SECRET_ENV: &str = "DORMOUSE_DELIVERY_SECRET";
+/// Environment variable: the process id of the host that started the function with its listener
+/// as standard input. A function whose parent is another process was orphaned before it could set
+/// its parent-death signal, and exits.
+pub const HOST_PID_ENV: &str = "DORMOUSE_HOST_PID";
 /// Response header, value `true`: the handler surely did not start.
 pub const NOT_RUN_HEADER: &str = "dormouse-not-run";
 

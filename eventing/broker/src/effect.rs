@@ -1,0 +1,72 @@
+//! What the outside hears of a batch, held back until the batch is committed.
+
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::error::{Error, Refusal};
+use crate::task::{Accepted, Claim, Ending, State, TaskId};
+use crate::waiters::Hub;
+
+/// Where the answer to a command goes.
+pub(crate) type Reply<T> = oneshot::Sender<T>;
+
+/// One thing to tell.
+#[derive(Debug)]
+pub(crate) enum Effect {
+    Accepted(Reply<Result<Accepted, Refusal>>, Result<Accepted, Refusal>),
+    AllAccepted(Reply<Result<(), Refusal>>, Result<(), Refusal>),
+    Changed(Reply<Result<Option<State>, Error>>, Option<State>),
+    Claimed(Box<Claim>),
+    /// The waiters of one id wait for another from now on.
+    Joined {
+        from: TaskId,
+        to: TaskId,
+    },
+    /// The attempt is over, the task is not.
+    Paused(TaskId),
+    /// The attempt's result is no longer wanted.
+    Aborted(TaskId),
+    Ended {
+        task: TaskId,
+        of: TaskId,
+        ending: Ending,
+    },
+}
+
+impl Effect {
+    /// Tells it: the batch is committed.
+    pub(crate) fn tell(self, hub: &Hub, claims: &mpsc::UnboundedSender<Claim>) {
+        // Whoever dropped the other end of a channel does not want to know.
+        match self {
+            Self::Accepted(reply, answer) => drop(reply.send(answer)),
+            Self::AllAccepted(reply, answer) => drop(reply.send(answer)),
+            Self::Changed(reply, state) => drop(reply.send(Ok(state))),
+            Self::Claimed(claim) => {
+                hub.start(
+                    claim.task,
+                    claim.token,
+                    CancellationToken::clone(&claim.cancelled),
+                );
+                drop(claims.send(*claim));
+            }
+            Self::Joined { from, to } => hub.join(from, to),
+            Self::Paused(task) => hub.pause(task),
+            Self::Aborted(task) => hub.abort(task),
+            Self::Ended { task, of, ending } => hub.end(task, of, ending),
+        }
+    }
+
+    /// Tells that nothing of the batch holds.
+    pub(crate) fn fail(self, why: &str) {
+        match self {
+            Self::Accepted(reply, _) => drop(reply.send(Err(Refusal::Storage(why.to_owned())))),
+            Self::AllAccepted(reply, _) => drop(reply.send(Err(Refusal::Storage(why.to_owned())))),
+            Self::Changed(reply, _) => drop(reply.send(Err(Error::Storage(why.to_owned())))),
+            Self::Claimed(_)
+            | Self::Joined { .. }
+            | Self::Paused(_)
+            | Self::Aborted(_)
+            | Self::Ended { .. } => {}
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Accepting: idempotency, bounds, and the claim in the same commit when a slot is free.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::Result;
+use tokio_util::sync::CancellationToken;
+
+use super::{Ledger, Live};
+use crate::effect::Effect;
+use crate::error::Refusal;
+use crate::history::{Actor, append};
+use crate::lanes::Waiting;
+use crate::retry::millis;
+use crate::store::Insert;
+use crate::task::{Accepted, AttemptToken, Claim, Idempotency, Millis, NewTask, State, Work};
+
+/// When a caller who found the queue full should come back.
+const BUSY_FOR: Duration = Duration::from_secs(1);
+
+impl Ledger {
+    /// Accepts one task, or says why not. `Err`: the store failed and the batch is lost.
+    pub(crate) fn accept(
+        &mut self,
+        task: NewTask,
+        now: Millis,
+    ) -> Result<std::result::Result<Accepted, Refusal>> {
+        if let Some(idempotency) = &task.idempotency
+            && let Some(answer) = self.known_call(&task, idempotency, now)?
+        {
+            return Ok(answer);
+        }
+        if let Err(refusal) = self.admit(&task.pool, 1) {
+            return Ok(Err(refusal));
+        }
+        self.insert(task, now)?;
+        Ok(Ok(Accepted::New))
+    }
+
+    /// Accepts all of these tasks or none.
+    pub(crate) fn accept_all(
+        &mut self,
+        tasks: Vec<NewTask>,
+        now: Millis,
+    ) -> Result<std::result::Result<(), Refusal>> {
+        let mut wanted: HashMap<Arc<str>, usize> = HashMap::new();
+        for task in &tasks {
+            *wanted.entry(Arc::clone(&task.pool)).or_default() += 1;
+        }
+        for (pool, count) in wanted {
+            if let Err(refusal) = self.admit(&pool, count) {
+                return Ok(Err(refusal));
+            }
+        }
+        for task in tasks {
+            self.insert(task, now)?;
+        }
+        Ok(Ok(()))
+    }
+
+    /// Whether so many more tasks of a pool may come in.
+    fn admit(&self, pool: &str, count: usize) -> std::result::Result<(), Refusal> {
+        if self.stopping {
+            return Err(Refusal::Stopping);
+        }
+        let Some(lane) = self.lanes.get(pool).filter(|lane| lane.open) else {
+            return Err(Refusal::UnknownPool(pool.to_owned()));
+        };
+        let runs_at_once = count == 1 && self.lanes.is_free(pool);
+        if !runs_at_once && lane.waiting() + count > lane.limit {
+            return Err(Refusal::Busy {
+                pool: pool.to_owned(),
+                queued: lane.waiting(),
+                retry_after: BUSY_FOR,
+            });
+        }
+        Ok(())
+    }
+
+    /// What the store knows of a call by its idempotency key; `None`: it is a new call.
+    fn known_call(
+        &mut self,
+        task: &NewTask,
+        idempotency: &Idempotency,
+        now: Millis,
+    ) -> Result<Option<std::result::Result<Accepted, Refusal>>> {
+        let Some(known) = self.store.key(task, &idempotency.key)? else {
+            return Ok(None);
+        };
+        if known.at + millis(self.config.keep_keys) < now {
+            return Ok(None);
+        }
+        if known.arguments != idempotency.arguments {
+            return Ok(Some(Err(Refusal::KeyReused)));
+        }
+        if self.live.contains_key(&known.task) {
+            self.tell(Effect::Joined {
+                from: task.id,
+                to: known.task,
+            });
+            return Ok(Some(Ok(Accepted::Joined(known.task))));
+        }
+        let Some(row) = self.store.row(known.task)? else {
+            return Ok(None);
+        };
+        Ok(Some(Ok(match row.ending() {
+            Some(ending) => {
+                self.tell(Effect::Ended {
+                    task: task.id,
+                    of: row.id,
+                    ending,
+                });
+                Accepted::Repeated(row.id)
+            }
+            None => {
+                self.tell(Effect::Joined {
+                    from: task.id,
+                    to: row.id,
+                });
+                Accepted::Joined(row.id)
+            }
+        })))
+    }
+
+    fn insert(&mut self, task: NewTask, now: Millis) -> Result<()> {
+        let runs_at_once = self.lanes.is_free(&task.pool);
+        let token = runs_at_once.then(AttemptToken::random);
+        let deadline = now + millis(task.delivery.timeout);
+        let mut history = String::with_capacity(160);
+        let by = match task.work {
+            Work::Call(_) => Actor::Caller,
+            Work::Event { .. } => Actor::Broker,
+        };
+        append(&mut history, now, State::Accepted, by, "");
+        if runs_at_once {
+            append(
+                &mut history,
+                now,
+                State::Running,
+                Actor::Broker,
+                "attempt 1",
+            );
+        }
+        let delivery = self.policy_text(&task.delivery);
+        self.store.insert(&Insert {
+            task: &task,
+            delivery: &delivery,
+            state: if runs_at_once {
+                State::Running
+            } else {
+                State::Accepted
+            },
+            token,
+            due: if runs_at_once { deadline } else { now },
+            expires_at: now + millis(task.delivery.queue_expiry),
+            history: &history,
+            now,
+        })?;
+        if let Some(idempotency) = &task.idempotency {
+            self.store.put_key(&task, idempotency, now)?;
+        }
+        match token {
+            Some(token) => self.hand_out(task, token, deadline, now),
+            None => {
+                let waiting = Waiting {
+                    task: task.id,
+                    principal: task.principal,
+                };
+                self.enqueue(&task.pool, waiting, now, now);
+            }
+        }
+        Ok(())
+    }
+
+    fn hand_out(&mut self, task: NewTask, token: AttemptToken, deadline: Millis, now: Millis) {
+        self.start(
+            task.id,
+            Live {
+                pool: Arc::clone(&task.pool),
+                principal: Arc::clone(&task.principal),
+                attempt: 1,
+                token,
+                started_at: now,
+                deadline,
+                is_event: matches!(task.work, Work::Event { .. }),
+                delivery: task.delivery.clone(),
+            },
+        );
+        self.tell(Effect::Claimed(Box::new(Claim {
+            task: task.id,
+            pool: task.pool,
+            capability: task.capability,
+            work: task.work,
+            principal: task.principal,
+            affinity: task.affinity,
+            trace: task.trace,
+            delivery: task.delivery,
+            round: 1,
+            attempt: 1,
+            token,
+            accepted_at: now,
+            deadline,
+            cancelled: CancellationToken::new(),
+        })));
+    }
+}

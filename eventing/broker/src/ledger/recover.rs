@@ -1,0 +1,84 @@
+//! After a restart: what the process before left waiting or running.
+
+use std::sync::Arc;
+
+use dormouse_contract::task::{Failed, Outcome, TaskError};
+use rusqlite::Result;
+
+use super::{Ledger, Live};
+use crate::lanes::Waiting;
+use crate::retry::{FailedAttempt, Next, decide};
+use crate::task::{Millis, TaskId, Work};
+
+/// What a call's answer says when the platform died under it.
+const INTERRUPTED: &str = "the platform stopped while this call was running, so it is not known \
+    whether it took effect; check before you call again";
+
+impl Ledger {
+    /// Puts waiting tasks into their lanes and decides about those that were running: their
+    /// functions died with the platform, so each lease is lost.
+    pub(crate) fn recover(&mut self, now: Millis) -> Result<(usize, usize)> {
+        let waiting = self.store.waiting()?;
+        let running = self.store.running()?;
+        let counts = (waiting.len(), running.len());
+        for (task, pool, principal, due) in waiting {
+            let waiting = Waiting {
+                task,
+                principal: principal.into(),
+            };
+            self.enqueue(&Arc::from(pool), waiting, due, now);
+        }
+        for task in running {
+            self.interrupted(task, now)?;
+        }
+        Ok(counts)
+    }
+
+    fn interrupted(&mut self, task: TaskId, now: Millis) -> Result<()> {
+        let Some(row) = self.store.row(task)? else {
+            return Ok(());
+        };
+        let Some(&token) = row.tokens.last() else {
+            return Ok(());
+        };
+        let live = Live {
+            pool: Arc::clone(&row.pool),
+            principal: Arc::clone(&row.principal),
+            attempt: row.attempt,
+            token,
+            started_at: row.started_at.unwrap_or(row.accepted_at),
+            deadline: now,
+            is_event: matches!(row.work, Work::Event { .. }),
+            delivery: row.delivery.clone(),
+        };
+        self.lanes.lane(&live.pool);
+        self.start(task, live.clone());
+        let attempt = FailedAttempt {
+            attempt: live.attempt,
+            started_at: live.started_at,
+            outcome: Outcome::Unknown,
+            last: false,
+            retry_after: None,
+            jitter: 0.0,
+        };
+        // No delay: nothing was overloaded, the caller is waiting, and the dead time counted.
+        match decide(&live.delivery, attempt, now) {
+            Next::Retry(_) => {
+                let why = "the platform stopped while it ran; running it again is safe";
+                self.retry(task, &live, now, why, now).map(drop)
+            }
+            Next::Fail(_) => {
+                let failure = Failed {
+                    error: TaskError {
+                        code: -32603,
+                        message: INTERRUPTED.to_owned(),
+                        data: None,
+                    },
+                    outcome: Outcome::Unknown,
+                };
+                self.attempt_failed(task, &live, failure, false, None, now)
+                    .map(drop)
+            }
+        }
+    }
+}

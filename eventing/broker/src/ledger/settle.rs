@@ -1,0 +1,267 @@
+//! Settling: the one place where a task ends, or comes back for another attempt.
+
+use std::time::Duration;
+
+use dormouse_contract::task::{Failed, Outcome};
+use rusqlite::Result;
+
+use super::{Ledger, Live};
+use crate::effect::Effect;
+use crate::history::{Actor, append};
+use crate::lanes::Waiting;
+use crate::retry::{FailedAttempt, Next, decide};
+use crate::store::{Row, Update};
+use crate::task::{AttemptToken, Ending, Millis, Report, State, TaskId};
+use crate::transition::Change;
+
+impl Ledger {
+    /// Takes a dispatcher's report. `None`: it was late or from nobody, and changed nothing.
+    pub(crate) fn settle(
+        &mut self,
+        task: TaskId,
+        token: AttemptToken,
+        report: Report,
+        now: Millis,
+    ) -> Result<Option<State>> {
+        let live = self
+            .live
+            .get(&task)
+            .filter(|live| live.token == token)
+            .cloned();
+        match (live, report) {
+            (Some(live), Report::Completed(result)) => {
+                let (from, ending) = (State::Running, Ending::Completed(result));
+                self.end(task, from, ending, Some(&live), Actor::Function, "", now)
+            }
+            (
+                Some(live),
+                Report::Failed {
+                    failure,
+                    last,
+                    retry_after,
+                },
+            ) => self.attempt_failed(task, &live, failure, last, retry_after, now),
+            (None, Report::Completed(result)) => self.late_result(task, token, result, now),
+            (None, Report::Failed { .. }) => Ok(None),
+        }
+    }
+
+    /// A result of an earlier attempt of this round still counts; whatever runs now is aborted.
+    fn late_result(
+        &mut self,
+        task: TaskId,
+        token: AttemptToken,
+        result: bytes::Bytes,
+        now: Millis,
+    ) -> Result<Option<State>> {
+        let Some(row) = self.store.row(task)? else {
+            return Ok(None);
+        };
+        if !row.tokens.contains(&token) || row.state.after(Change::Complete).is_none() {
+            return Ok(None);
+        }
+        let live = self.live.get(&task).cloned();
+        self.withdraw(&row);
+        let ending = Ending::Completed(result);
+        let why = "an earlier attempt answered after all";
+        self.end(
+            task,
+            row.state,
+            ending,
+            live.as_ref(),
+            Actor::Function,
+            why,
+            now,
+        )
+    }
+
+    pub(super) fn attempt_failed(
+        &mut self,
+        task: TaskId,
+        live: &Live,
+        failure: Failed,
+        last: bool,
+        retry_after: Option<Duration>,
+        now: Millis,
+    ) -> Result<Option<State>> {
+        let attempt = FailedAttempt {
+            attempt: live.attempt,
+            started_at: live.started_at,
+            outcome: failure.outcome,
+            last,
+            retry_after,
+            jitter: rand::random(),
+        };
+        match decide(&live.delivery, attempt, now) {
+            Next::Retry(at) => {
+                let why = format!("attempt {} failed: {}", live.attempt, failure.error.message);
+                self.retry(task, live, at, &why, now)
+            }
+            Next::Fail(reason) => {
+                let why = format!("{}: {reason}", failure.error.message);
+                let ending = Ending::Failed(failure);
+                self.end(
+                    task,
+                    State::Running,
+                    ending,
+                    Some(live),
+                    Actor::Broker,
+                    &why,
+                    now,
+                )
+            }
+        }
+    }
+
+    pub(super) fn retry(
+        &mut self,
+        task: TaskId,
+        live: &Live,
+        at: Millis,
+        why: &str,
+        now: Millis,
+    ) -> Result<Option<State>> {
+        let Some(to) = State::Running.after(Change::Retry) else {
+            return Ok(None);
+        };
+        let mut history = String::new();
+        append(&mut history, now, to, Actor::Broker, why);
+        let update = Update {
+            task,
+            from: State::Running,
+            to,
+            due: at,
+            ending: None,
+            dead: false,
+            history: &history,
+            now,
+        };
+        if !self.store.update(&update)? {
+            return Ok(None);
+        }
+        self.finish(task);
+        self.tell(Effect::Paused(task));
+        let waiting = Waiting {
+            task,
+            principal: live.principal.clone(),
+        };
+        self.enqueue(&live.pool, waiting, at, now);
+        Ok(Some(to))
+    }
+
+    /// Ends a task. `None`: it is no longer in the state expected, or the table forbids it.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the ending's every fact is named at the call"
+    )]
+    pub(super) fn end(
+        &mut self,
+        task: TaskId,
+        from: State,
+        ending: Ending,
+        live: Option<&Live>,
+        by: Actor,
+        why: &str,
+        now: Millis,
+    ) -> Result<Option<State>> {
+        let (change, stored) = match &ending {
+            Ending::Completed(result) => (Change::Complete, result.to_vec()),
+            Ending::Failed(failed) => {
+                (Change::Fail, serde_json::to_vec(failed).unwrap_or_default())
+            }
+            Ending::Cancelled(reason) => (Change::Cancel, reason.clone().into_bytes()),
+        };
+        let Some(to) = from.after(change) else {
+            return Ok(None);
+        };
+        let mut history = String::with_capacity(96);
+        append(&mut history, now, to, by, why);
+        let dead = to == State::Failed && is_dead_letter(&ending, live);
+        let update = Update {
+            task,
+            from,
+            to,
+            due: 0,
+            ending: Some(&stored),
+            dead,
+            history: &history,
+            now,
+        };
+        if !self.store.update(&update)? {
+            return Ok(None);
+        }
+        if ending.outcome() == Some(Outcome::NotRun) {
+            self.release_key(task)?;
+        }
+        self.finish(task);
+        self.tell(Effect::Ended {
+            task,
+            of: task,
+            ending,
+        });
+        Ok(Some(to))
+    }
+
+    fn release_key(&mut self, task: TaskId) -> Result<()> {
+        match self.store.row(task)? {
+            Some(row) if row.key.is_some() => self.store.release_key(&row),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Takes a task that is about to end out of the queue or from its dispatcher.
+    fn withdraw(&mut self, row: &Row) {
+        if self.live.contains_key(&row.id) {
+            self.tell(Effect::Aborted(row.id));
+        } else {
+            let waiting = Waiting {
+                task: row.id,
+                principal: row.principal.clone(),
+            };
+            self.dequeue(&row.pool, waiting);
+        }
+    }
+
+    /// Ends a task for its caller (or an operator, without a principal).
+    pub(crate) fn cancel(
+        &mut self,
+        task: TaskId,
+        principal: Option<&str>,
+        reason: &str,
+        now: Millis,
+    ) -> Result<Option<State>> {
+        let Some(row) = self.store.row(task)? else {
+            return Ok(None);
+        };
+        if principal.is_some_and(|principal| *principal != *row.principal) {
+            return Ok(None);
+        }
+        if row.state.is_final() {
+            return Ok(Some(row.state));
+        }
+        let by = if principal.is_some() {
+            Actor::Caller
+        } else {
+            Actor::Operator
+        };
+        let live = self.live.get(&task).cloned();
+        let why = match row.state {
+            State::Running => format!("{reason} (it may have run)"),
+            State::Accepted
+            | State::Suspended
+            | State::Completed
+            | State::Failed
+            | State::Cancelled => reason.to_owned(),
+        };
+        self.withdraw(&row);
+        let ending = Ending::Cancelled(reason.to_owned());
+        self.end(task, row.state, ending, live.as_ref(), by, &why, now)
+    }
+}
+
+/// A failed event always is a dead letter; a failed call is, unless the function itself refused it
+/// (then the caller has its answer).
+fn is_dead_letter(ending: &Ending, live: Option<&Live>) -> bool {
+    let is_event = live.is_some_and(|live| live.is_event);
+    is_event || ending.outcome() != Some(Outcome::Failed)
+}

@@ -1,0 +1,119 @@
+//! What happens by the clock alone: expiry in the queue, lost leases, retention.
+
+use std::time::Duration;
+
+use dormouse_contract::task::{Failed, Outcome, TaskError};
+use rusqlite::Result;
+
+use super::Ledger;
+use crate::history::Actor;
+use crate::lanes::Waiting;
+use crate::retry::millis;
+use crate::task::{Ending, Millis, TaskId};
+
+/// A dispatcher settles by the deadline; after this much longer its lease counts as lost.
+const LEASE_GRACE: Duration = Duration::from_secs(10);
+/// How often the clock is looked at while tasks wait or run.
+const PERIOD: Duration = Duration::from_secs(1);
+/// How often retention is applied.
+const RETENTION_PERIOD: Duration = Duration::from_secs(30);
+
+/// When the next sweep is due, and how far retention has come.
+#[derive(Debug)]
+pub(crate) struct Sweep {
+    next: Millis,
+    next_retention: Millis,
+    cursor: TaskId,
+}
+
+impl Sweep {
+    pub(crate) fn new(now: Millis) -> Self {
+        Self {
+            next: now,
+            next_retention: now + millis(RETENTION_PERIOD),
+            cursor: TaskId::from_bytes([0; 16]),
+        }
+    }
+}
+
+impl Ledger {
+    /// When the writer has to wake although no command comes. Nothing waits, nothing runs: only
+    /// for retention.
+    pub(crate) fn next_wake(&self, sweep: &Sweep) -> Millis {
+        let busy = !self.live.is_empty() || self.lanes.iter().any(|(_, lane)| lane.waiting() > 0);
+        let clock = if busy { sweep.next } else { Millis::MAX };
+        let delayed = self.lanes.next_due().unwrap_or(Millis::MAX);
+        clock.min(delayed).min(sweep.next_retention)
+    }
+
+    /// Applies what the clock says.
+    pub(crate) fn sweep(&mut self, sweep: &mut Sweep, now: Millis) -> Result<()> {
+        if now >= sweep.next {
+            sweep.next = now + millis(PERIOD);
+            self.expire(now)?;
+            self.lose_leases(now)?;
+        }
+        if now >= sweep.next_retention {
+            sweep.next_retention = now + millis(RETENTION_PERIOD);
+            let ended = now - millis(self.config.keep_ended);
+            let failed = now - millis(self.config.keep_failed);
+            match self.store.forget(sweep.cursor, ended, failed)? {
+                Some(cursor) => {
+                    sweep.cursor = cursor;
+                    sweep.next_retention = now + millis(PERIOD);
+                }
+                None => sweep.cursor = TaskId::from_bytes([0; 16]),
+            }
+            self.store
+                .forget_keys(now - millis(self.config.keep_keys))?;
+        }
+        Ok(())
+    }
+
+    fn expire(&mut self, now: Millis) -> Result<()> {
+        for task in self.store.expired(now)? {
+            let Some(row) = self.store.row(task)? else {
+                continue;
+            };
+            let waiting = Waiting {
+                task,
+                principal: row.principal.clone(),
+            };
+            self.dequeue(&row.pool, waiting);
+            let waited = dormouse_contract::duration::format(row.delivery.queue_expiry);
+            let why = format!(
+                "no instance of pool `{}` was free for {waited}; it did not run: try again later",
+                row.pool
+            );
+            let ending = Ending::Failed(failed(&why, Outcome::NotRun));
+            self.end(task, row.state, ending, None, Actor::Broker, &why, now)?;
+        }
+        Ok(())
+    }
+
+    fn lose_leases(&mut self, now: Millis) -> Result<()> {
+        let grace = millis(LEASE_GRACE);
+        let lost: Vec<_> = self
+            .live
+            .iter()
+            .filter(|(_, live)| live.deadline + grace < now)
+            .map(|(task, live)| (*task, live.clone()))
+            .collect();
+        for (task, live) in lost {
+            self.tell(crate::effect::Effect::Aborted(task));
+            let why = "the dispatcher gave no answer in time: whether the call ran is not known";
+            let failure = failed(why, Outcome::Unknown);
+            self.attempt_failed(task, &live, failure, false, None, now)?;
+        }
+        Ok(())
+    }
+}
+
+fn failed(why: &str, outcome: Outcome) -> Failed {
+    let error = TaskError {
+        code: -32603,
+        message: why.to_owned(),
+        data: None,
+    };
+    Failed { error, outcome }
+}

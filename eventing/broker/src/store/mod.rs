@@ -1,0 +1,323 @@
+//! The SQLite store: every statement that changes or reads a task.
+//!
+//! One connection writes, on the writer's thread; what it does between [`Store::begin`] and
+//! [`Store::commit`] stands or falls together. [`read`] has the queries of other threads.
+
+mod open;
+pub(crate) mod read;
+mod row;
+
+use rusqlite::{Connection, OptionalExtension as _, Result, params};
+
+pub(crate) use open::{Lock, checkpoint, connect, open};
+pub(crate) use row::{KeyRow, Row};
+
+use crate::task::{AttemptToken, Idempotency, Millis, NewTask, State, TaskId, Work};
+
+/// Requests larger than this stand in a table of their own.
+const INLINE: usize = 2_048;
+
+/// The writing connection.
+#[derive(Debug)]
+pub(crate) struct Store {
+    conn: Connection,
+}
+
+/// How a row begins: waiting, or already running when a slot was free.
+pub(crate) struct Insert<'a> {
+    pub(crate) task: &'a NewTask,
+    pub(crate) delivery: &'a str,
+    pub(crate) state: State,
+    pub(crate) token: Option<AttemptToken>,
+    pub(crate) due: Millis,
+    pub(crate) expires_at: Millis,
+    pub(crate) history: &'a str,
+    pub(crate) now: Millis,
+}
+
+/// A change of a row that is in state `from`.
+pub(crate) struct Update<'a> {
+    pub(crate) task: TaskId,
+    pub(crate) from: State,
+    pub(crate) to: State,
+    pub(crate) due: Millis,
+    pub(crate) ending: Option<&'a [u8]>,
+    pub(crate) dead: bool,
+    pub(crate) history: &'a str,
+    pub(crate) now: Millis,
+}
+
+impl Store {
+    pub(crate) fn new(conn: Connection) -> Self {
+        conn.set_prepared_statement_cache_capacity(32);
+        Self { conn }
+    }
+
+    pub(crate) fn begin(&self) -> Result<()> {
+        self.conn
+            .prepare_cached("BEGIN IMMEDIATE")?
+            .execute([])
+            .map(drop)
+    }
+
+    pub(crate) fn commit(&self) -> Result<()> {
+        self.conn.prepare_cached("COMMIT")?.execute([]).map(drop)
+    }
+
+    pub(crate) fn rollback(&self) -> Result<()> {
+        if self.conn.is_autocommit() {
+            return Ok(());
+        }
+        self.conn.prepare_cached("ROLLBACK")?.execute([]).map(drop)
+    }
+
+    pub(crate) fn insert(&self, insert: &Insert<'_>) -> Result<()> {
+        let task = insert.task;
+        let (attributes, request) = match &task.work {
+            Work::Call(data) => (None, data),
+            Work::Event { attributes, data } => (Some(&attributes[..]), data),
+        };
+        let inline = (request.len() <= INLINE).then_some(&request[..]);
+        if inline.is_none() {
+            self.conn
+                .prepare_cached("INSERT INTO payloads (task, data) VALUES (?1, ?2)")?
+                .execute(params![task.id.as_bytes(), &request[..]])?;
+        }
+        let tokens = insert.token.map(|token| token.to_bytes());
+        self.conn
+            .prepare_cached(
+                "INSERT INTO tasks (id, state, pool, capability, principal, round, attempt, tokens,
+                     accepted_at, started_at, changed_at, due, expires_at, delivery, trace,
+                     reply_to, affinity, key, attributes, request, history)
+                 VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?7, ?8, ?9, ?8, ?10, ?11, ?12, ?13, ?14, ?15,
+                     ?16, ?17, ?18, ?19)",
+            )?
+            .execute(params![
+                task.id.as_bytes(),
+                insert.state.code(),
+                &*task.pool,
+                &*task.capability,
+                &*task.principal,
+                i64::from(insert.token.is_some()),
+                tokens.as_ref().map_or(&[][..], |token| &token[..]),
+                insert.now,
+                insert.token.map(|_| insert.now),
+                insert.due,
+                insert.expires_at,
+                insert.delivery,
+                task.trace.to_string(),
+                task.reply_to.as_deref(),
+                task.affinity.as_deref(),
+                task.idempotency
+                    .as_ref()
+                    .map(|idempotency| idempotency.key.as_str()),
+                attributes,
+                inline,
+                insert.history,
+            ])
+            .map(drop)
+    }
+
+    /// Takes a waiting task: the compare-and-set of a claim. `false`: it waits no more.
+    pub(crate) fn claim(
+        &self,
+        task: TaskId,
+        token: AttemptToken,
+        deadline: Millis,
+        history: &str,
+        now: Millis,
+    ) -> Result<bool> {
+        let changed = self
+            .conn
+            .prepare_cached(
+                "UPDATE tasks SET state = 1, attempt = attempt + 1,
+                     tokens = CAST(tokens || ?2 AS BLOB), started_at = coalesce(started_at, ?5),
+                     changed_at = ?5, due = ?3, history = history || ?4
+                 WHERE id = ?1 AND state = 0",
+            )?
+            .execute(params![
+                task.as_bytes(),
+                &token.to_bytes()[..],
+                deadline,
+                history,
+                now
+            ])?;
+        Ok(changed == 1)
+    }
+
+    /// Changes a row's state. `false`: the row is no longer in the state expected.
+    pub(crate) fn update(&self, update: &Update<'_>) -> Result<bool> {
+        let changed = self
+            .conn
+            .prepare_cached(
+                "UPDATE tasks SET state = ?3, due = ?4, ending = ?5, dead = ?6,
+                     history = history || ?7, changed_at = ?8
+                 WHERE id = ?1 AND state = ?2",
+            )?
+            .execute(params![
+                update.task.as_bytes(),
+                update.from.code(),
+                update.to.code(),
+                update.due,
+                update.ending,
+                update.dead,
+                update.history,
+                update.now,
+            ])?;
+        Ok(changed == 1)
+    }
+
+    pub(crate) fn row(&self, task: TaskId) -> Result<Option<Row>> {
+        row::load(&self.conn, task)
+    }
+
+    pub(crate) fn key(&self, task: &NewTask, key: &str) -> Result<Option<KeyRow>> {
+        self.conn
+            .prepare_cached(
+                "SELECT task, arguments, at FROM keys
+                 WHERE principal = ?1 AND pool = ?2 AND capability = ?3 AND key = ?4",
+            )?
+            .query_row(
+                params![&*task.principal, &*task.pool, &*task.capability, key],
+                |row| {
+                    Ok(KeyRow {
+                        task: TaskId::from_bytes(row.get(0)?),
+                        arguments: row.get(1)?,
+                        at: row.get(2)?,
+                    })
+                },
+            )
+            .optional()
+    }
+
+    pub(crate) fn put_key(
+        &self,
+        task: &NewTask,
+        idempotency: &Idempotency,
+        now: Millis,
+    ) -> Result<()> {
+        self.conn
+            .prepare_cached(
+                "INSERT OR REPLACE INTO keys
+                     (principal, pool, capability, key, task, arguments, at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?
+            .execute(params![
+                &*task.principal,
+                &*task.pool,
+                &*task.capability,
+                idempotency.key,
+                task.id.as_bytes(),
+                &idempotency.arguments,
+                now
+            ])
+            .map(drop)
+    }
+
+    /// Frees the key of a task that surely did not run.
+    pub(crate) fn release_key(&self, row: &Row) -> Result<()> {
+        self.conn
+            .prepare_cached(
+                "DELETE FROM keys WHERE principal = ?1 AND pool = ?2 AND capability = ?3
+                     AND key = ?4 AND task = ?5",
+            )?
+            .execute(params![
+                &*row.principal,
+                &*row.pool,
+                &*row.capability,
+                row.key,
+                row.id.as_bytes()
+            ])
+            .map(drop)
+    }
+
+    /// The tasks that wait, oldest first: id, pool, principal, not before.
+    pub(crate) fn waiting(&self) -> Result<Vec<(TaskId, String, String, Millis)>> {
+        self.conn
+            .prepare(
+                "SELECT id, pool, principal, due FROM tasks INDEXED BY waiting
+                 WHERE state = 0 ORDER BY id",
+            )?
+            .query_map([], |row| {
+                Ok((
+                    TaskId::from_bytes(row.get(0)?),
+                    row.get(1)?,
+                    row.get(2)?,
+                    row.get(3)?,
+                ))
+            })?
+            .collect()
+    }
+
+    /// The tasks that a process before left running.
+    pub(crate) fn running(&self) -> Result<Vec<TaskId>> {
+        self.conn
+            .prepare("SELECT id FROM tasks INDEXED BY running WHERE state = 1 ORDER BY id")?
+            .query_map([], |row| row.get(0).map(TaskId::from_bytes))?
+            .collect()
+    }
+
+    /// Waiting tasks that were never claimed and whose time is over.
+    pub(crate) fn expired(&self, now: Millis) -> Result<Vec<TaskId>> {
+        self.conn
+            .prepare_cached(
+                "SELECT id FROM tasks INDEXED BY waiting
+                 WHERE state = 0 AND expires_at < ?1 AND attempt = 0 LIMIT 500",
+            )?
+            .query_map([now], |row| row.get(0).map(TaskId::from_bytes))?
+            .collect()
+    }
+
+    /// Deletes ended tasks that are kept no longer, looking at no more than 1,000 rows after
+    /// `cursor`. Returns where to go on; `None` when all old rows have been seen.
+    pub(crate) fn forget(
+        &self,
+        cursor: TaskId,
+        ended_before: Millis,
+        failed_before: Millis,
+    ) -> Result<Option<TaskId>> {
+        let page: Vec<(TaskId, i64, Millis, Millis)> = self
+            .conn
+            .prepare_cached(
+                "SELECT id, state, changed_at, accepted_at FROM tasks WHERE id > ?1
+                 ORDER BY id LIMIT 1000",
+            )?
+            .query_map([cursor.as_bytes()], |row| {
+                Ok((
+                    TaskId::from_bytes(row.get(0)?),
+                    row.get(1)?,
+                    row.get(2)?,
+                    row.get(3)?,
+                ))
+            })?
+            .collect::<Result<_>>()?;
+        let newest = ended_before.max(failed_before);
+        let mut last = None;
+        for &(task, code, changed_at, accepted_at) in &page {
+            if accepted_at > newest {
+                return Ok(None);
+            }
+            let old = match State::from_code(code) {
+                Some(State::Completed | State::Cancelled) => changed_at < ended_before,
+                Some(State::Failed) => changed_at < failed_before,
+                Some(State::Accepted | State::Running | State::Suspended) | None => false,
+            };
+            if old {
+                for sql in [
+                    "DELETE FROM tasks WHERE id = ?1",
+                    "DELETE FROM payloads WHERE task = ?1",
+                ] {
+                    self.conn.prepare_cached(sql)?.execute([task.as_bytes()])?;
+                }
+            }
+            last = Some(task);
+        }
+        Ok(last.filter(|_| page.len() == 1_000))
+    }
+
+    pub(crate) fn forget_keys(&self, before: Millis) -> Result<usize> {
+        self.conn
+            .prepare_cached("DELETE FROM keys WHERE at < ?1")?
+            .execute([before])
+    }
+}

@@ -1,0 +1,80 @@
+//! Opening the database: one process only, the right schema, the durability asked for.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+use crate::config::{Config, Durability};
+use crate::error::Error;
+
+/// The schema's version, in `PRAGMA user_version`.
+const SCHEMA: i64 = 1;
+
+/// Held as long as the process uses the data directory; the kernel frees it when it dies.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    _file: File,
+}
+
+/// Opens (and creates or migrates) the database of a data directory.
+pub(crate) fn open(config: &Config) -> Result<(Connection, Lock, PathBuf), Error> {
+    std::fs::create_dir_all(&config.data_dir)?;
+    let lock = lock(&config.data_dir)?;
+    let path = config.data_dir.join("broker.db");
+    let conn = connect(&path)?;
+    migrate(&conn)?;
+    let synchronous = match config.durability {
+        Durability::Process => "NORMAL",
+        Durability::Power => "FULL",
+    };
+    conn.pragma_update(None, "synchronous", synchronous)?;
+    // Another thread checkpoints (see `checkpoint`): a checkpoint here would stall every call.
+    conn.pragma_update(None, "wal_autocheckpoint", 0)?;
+    Ok((conn, lock, path))
+}
+
+fn lock(data_dir: &Path) -> Result<Lock, Error> {
+    let file = File::create(data_dir.join("broker.lock"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Lock { _file: file }),
+        Err(TryLockError::WouldBlock) => Err(Error::Locked(data_dir.to_owned())),
+        Err(TryLockError::Error(error)) => Err(error.into()),
+    }
+}
+
+/// A further connection to the same database.
+pub(crate) fn connect(path: &Path) -> Result<Connection, Error> {
+    let conn = Connection::open(path)?;
+    conn.pragma_update(None, "journal_mode", "WAL")?;
+    conn.busy_timeout(std::time::Duration::from_secs(10))?;
+    // 2 MiB of pages: the hot rows are the newest ones, and idle memory counts.
+    conn.pragma_update(None, "cache_size", -2_048)?;
+    Ok(conn)
+}
+
+fn migrate(conn: &Connection) -> Result<(), Error> {
+    let found: i64 = conn.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    match found {
+        0 => {
+            let schema = include_str!("schema.sql");
+            conn.execute_batch(&format!(
+                "BEGIN;\n{schema}\nPRAGMA user_version = {SCHEMA};\nCOMMIT;"
+            ))?;
+            Ok(())
+        }
+        SCHEMA => Ok(()),
+        found => Err(Error::Schema {
+            found,
+            known: SCHEMA,
+        }),
+    }
+}
+
+/// Copies the log into the database file, as far as readers allow. Returns the pages that remain.
+pub(crate) fn checkpoint(conn: &Connection) -> rusqlite::Result<i64> {
+    conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
+        let (in_log, copied): (i64, i64) = (row.get(1)?, row.get(2)?);
+        Ok(in_log - copied)
+    })
+}

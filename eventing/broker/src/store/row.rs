@@ -1,0 +1,132 @@
+//! A task's row as types.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use dormouse_contract::policy::Delivery;
+use dormouse_contract::task::Failed;
+use dormouse_contract::trace::TraceParent;
+use rusqlite::types::Type;
+use rusqlite::{Connection, Error, OptionalExtension as _, Result};
+
+use crate::task::{AttemptToken, Ending, Millis, State, TaskId, Work};
+
+/// One row of `tasks`, with its payload.
+#[derive(Debug, Clone)]
+pub(crate) struct Row {
+    pub(crate) id: TaskId,
+    pub(crate) state: State,
+    pub(crate) pool: Arc<str>,
+    pub(crate) capability: Arc<str>,
+    pub(crate) principal: Arc<str>,
+    pub(crate) round: u32,
+    pub(crate) attempt: u32,
+    pub(crate) tokens: Vec<AttemptToken>,
+    pub(crate) accepted_at: Millis,
+    pub(crate) started_at: Option<Millis>,
+    pub(crate) delivery: Delivery,
+    pub(crate) trace: TraceParent,
+    pub(crate) affinity: Option<Arc<str>>,
+    pub(crate) key: Option<String>,
+    pub(crate) work: Work,
+    ending: Option<Vec<u8>>,
+}
+
+/// One row of `keys`.
+#[derive(Debug)]
+pub(crate) struct KeyRow {
+    pub(crate) task: TaskId,
+    pub(crate) arguments: [u8; 32],
+    pub(crate) at: Millis,
+}
+
+impl Row {
+    /// How the task ended, if it has.
+    pub(crate) fn ending(&self) -> Option<Ending> {
+        ending(self.state, self.ending.as_deref())
+    }
+}
+
+/// Reads `tasks.ending`, whose form depends on the state.
+pub(crate) fn ending(state: State, stored: Option<&[u8]>) -> Option<Ending> {
+    let stored = stored.unwrap_or_default();
+    match state {
+        State::Accepted | State::Running | State::Suspended => None,
+        State::Completed => Some(Ending::Completed(Bytes::copy_from_slice(stored))),
+        State::Failed => Some(Ending::Failed(failure(stored))),
+        State::Cancelled => Some(Ending::Cancelled(
+            String::from_utf8_lossy(stored).into_owned(),
+        )),
+    }
+}
+
+fn failure(stored: &[u8]) -> Failed {
+    serde_json::from_slice(stored).unwrap_or_else(|error| Failed {
+        error: dormouse_contract::task::TaskError {
+            code: -32603,
+            message: format!("the stored failure is unreadable: {error}"),
+            data: None,
+        },
+        outcome: dormouse_contract::task::Outcome::Unknown,
+    })
+}
+
+pub(crate) fn load(conn: &Connection, task: TaskId) -> Result<Option<Row>> {
+    conn.prepare_cached(
+        "SELECT state, pool, capability, principal, round, attempt, tokens, accepted_at,
+             started_at, delivery, trace, affinity, key, attributes,
+             coalesce(request, (SELECT data FROM payloads WHERE task = id)), ending
+         FROM tasks WHERE id = ?1",
+    )?
+    .query_row([task.as_bytes()], |row| {
+        let tokens: Vec<u8> = row.get(6)?;
+        let attributes: Option<Vec<u8>> = row.get(13)?;
+        let request = Bytes::from(row.get::<_, Option<Vec<u8>>>(14)?.unwrap_or_default());
+        Ok(Row {
+            id: task,
+            state: state(row.get(0)?)?,
+            pool: row.get::<_, String>(1)?.into(),
+            capability: row.get::<_, String>(2)?.into(),
+            principal: row.get::<_, String>(3)?.into(),
+            round: row.get(4)?,
+            attempt: row.get(5)?,
+            tokens: tokens
+                .as_chunks()
+                .0
+                .iter()
+                .copied()
+                .map(AttemptToken::from_bytes)
+                .collect(),
+            accepted_at: row.get(7)?,
+            started_at: row.get(8)?,
+            delivery: parsed(9, &row.get::<_, String>(9)?, |text| {
+                serde_json::from_str(text)
+            })?,
+            trace: parsed(10, &row.get::<_, String>(10)?, str::parse)?,
+            affinity: row.get::<_, Option<String>>(11)?.map(Into::into),
+            key: row.get(12)?,
+            work: match attributes {
+                None => Work::Call(request),
+                Some(attributes) => Work::Event {
+                    attributes: attributes.into(),
+                    data: request,
+                },
+            },
+            ending: row.get(15)?,
+        })
+    })
+    .optional()
+}
+
+pub(crate) fn state(code: i64) -> Result<State> {
+    State::from_code(code).ok_or(Error::IntegralValueOutOfRange(0, code))
+}
+
+fn parsed<T, E: std::error::Error + Send + Sync + 'static>(
+    column: usize,
+    text: &str,
+    parse: impl Fn(&str) -> std::result::Result<T, E>,
+) -> Result<T> {
+    parse(text)
+        .map_err(|error| Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))
+}

@@ -1,0 +1,244 @@
+//! What the API answers when it cannot do as asked: RFC 9457 problem details.
+
+use axum::http::StatusCode;
+use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::response::{IntoResponse, Response};
+use dormouse_broker::{Refusal, State, TaskId};
+use dormouse_contract::door::Refused;
+use dormouse_contract::http_binding::BindingError;
+use dormouse_contract::task::Failed;
+
+/// Why a request was not done; the text becomes the problem's `detail`.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Problem {
+    #[error(transparent)]
+    Door(Refused),
+    #[error(
+        "nothing is served at this path: try /pools, /tasks, /dead-letters, /events, /health or /metrics"
+    )]
+    UnknownPath,
+    #[error("this path does not take this method: the Allow header lists those it takes")]
+    WrongMethod,
+    #[error("the body is larger than 4 MiB: send less, or send a reference to the data")]
+    TooLarge,
+    #[error("the body could not be read to its end: {0}")]
+    Unreadable(String),
+    #[error("{0}")]
+    Query(String),
+    #[error("the body is not what this path takes: {0}")]
+    Body(String),
+    #[error("`{0}` is no task id: ids are UUIDs, as `GET /tasks` lists them")]
+    TaskId(String),
+    #[error(
+        "there is no task {0}: it never existed here, or it ended so long ago that it is no longer kept"
+    )]
+    UnknownTask(TaskId),
+    #[error("there is no pool `{0}`: `GET /pools` lists those that are registered")]
+    UnknownPool(String),
+    #[error("task {task} is {}: ask again when it has ended", word(*state))]
+    NotEnded { task: TaskId, state: State },
+    #[error("task {task} failed and has no result: {}", failure.error.message)]
+    Failed { task: TaskId, failure: Failed },
+    #[error("task {task} was cancelled and has no result: {reason}")]
+    Cancelled { task: TaskId, reason: String },
+    #[error("task {task} is {} already: nothing is left to cancel", word(*state))]
+    NotCancelled { task: TaskId, state: State },
+    #[error(transparent)]
+    Event(#[from] BindingError),
+    #[error(
+        "events of type `{0}` are the platform's own and are not taken here: choose a type that does not start with `dev.dormouse.`"
+    )]
+    PlatformEvent(String),
+    #[error(
+        "the event does not prove who sent it: in a task, set `taskid` and `attempttoken` as they were received; outside of one, set `pooltoken` from K_CE_OVERRIDES"
+    )]
+    Unproven,
+    #[error(
+        "`taskid` and `attempttoken` name no running attempt: the attempt has ended, or the token is wrong"
+    )]
+    NotRunning,
+    #[error(
+        "the event's data is not what its type asks for: {0}; send {{\"seq\": 1, \"notification\": {{\"method\": \"notifications/progress\", \"params\": {{}}}}}}"
+    )]
+    Progress(String),
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error("the broker could not answer: {0}")]
+    Broker(#[from] dormouse_broker::Error),
+}
+
+impl Problem {
+    /// Status, the name in the problem's `type`, and title.
+    fn kind(&self) -> (StatusCode, &'static str, &'static str) {
+        use StatusCode as S;
+        match self {
+            Self::Door(refused) => (refused.status(), "not-admitted", "Not admitted"),
+            Self::UnknownPath => (S::NOT_FOUND, "unknown-path", "Unknown path"),
+            Self::WrongMethod => (
+                S::METHOD_NOT_ALLOWED,
+                "wrong-method",
+                "Method not allowed here",
+            ),
+            Self::TooLarge => (S::PAYLOAD_TOO_LARGE, "too-large", "Body too large"),
+            Self::Unreadable(_) => (S::BAD_REQUEST, "unreadable", "Body not readable"),
+            Self::Query(_) => (S::BAD_REQUEST, "invalid-query", "Invalid query"),
+            Self::Body(_) => (S::BAD_REQUEST, "invalid-body", "Invalid body"),
+            Self::TaskId(_) => (S::BAD_REQUEST, "invalid-task-id", "Invalid task id"),
+            Self::UnknownTask(_) => (S::NOT_FOUND, "unknown-task", "Unknown task"),
+            Self::UnknownPool(_) => (S::NOT_FOUND, "unknown-pool", "Unknown pool"),
+            Self::NotEnded { .. } => (S::CONFLICT, "not-ended", "Task has not ended"),
+            Self::Failed { .. } => (S::CONFLICT, "task-failed", "Task failed"),
+            Self::Cancelled { .. } => (S::CONFLICT, "task-cancelled", "Task was cancelled"),
+            Self::NotCancelled { .. } => (S::CONFLICT, "task-ended", "Task has ended"),
+            Self::Event(BindingError::Batch | BindingError::Format(_)) => (
+                S::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported-event-format",
+                "Unsupported event format",
+            ),
+            Self::Event(
+                BindingError::NotAnEvent
+                | BindingError::Json(_)
+                | BindingError::Header(_)
+                | BindingError::Invalid(_),
+            )
+            | Self::Progress(_) => (S::BAD_REQUEST, "invalid-event", "Invalid event"),
+            Self::PlatformEvent(_) => (S::FORBIDDEN, "platform-event", "Reserved event type"),
+            Self::Unproven | Self::NotRunning => {
+                (S::FORBIDDEN, "unproven-event", "Sender not proven")
+            }
+            Self::Refused(refusal) => refusal_kind(refusal),
+            Self::Broker(dormouse_broker::Error::Stopped) => {
+                (S::SERVICE_UNAVAILABLE, "stopping", "Platform is stopping")
+            }
+            Self::Broker(
+                dormouse_broker::Error::Locked(_)
+                | dormouse_broker::Error::Schema { .. }
+                | dormouse_broker::Error::Io(_)
+                | dormouse_broker::Error::Sqlite(_),
+            ) => (
+                S::INTERNAL_SERVER_ERROR,
+                "storage",
+                "The platform's storage failed",
+            ),
+        }
+    }
+
+    /// Seconds after which the same request may succeed.
+    fn retry_after(&self) -> Option<u64> {
+        let Self::Refused(refusal) = self else {
+            return matches!(self, Self::Broker(dormouse_broker::Error::Stopped)).then_some(1);
+        };
+        match refusal {
+            Refusal::Busy { retry_after, .. } => Some(retry_after.as_secs().max(1)),
+            Refusal::Stopping | Refusal::Storage(_) => Some(1),
+            Refusal::UnknownPool(_) | Refusal::KeyReused => None,
+        }
+    }
+}
+
+fn refusal_kind(refusal: &Refusal) -> (StatusCode, &'static str, &'static str) {
+    use StatusCode as S;
+    match refusal {
+        Refusal::Busy { .. } => (S::TOO_MANY_REQUESTS, "busy", "Pool is busy"),
+        Refusal::UnknownPool(_) => (S::NOT_FOUND, "unknown-pool", "Unknown pool"),
+        Refusal::KeyReused => (S::CONFLICT, "key-reused", "Idempotency key reused"),
+        Refusal::Stopping => (S::SERVICE_UNAVAILABLE, "stopping", "Platform is stopping"),
+        Refusal::Storage(_) => (
+            S::SERVICE_UNAVAILABLE,
+            "storage",
+            "The platform's storage failed",
+        ),
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (status, name, title) = self.kind();
+        if status.is_server_error() {
+            tracing::error!(status = status.as_u16(), error = %self, "a request failed");
+        }
+        let mut body = serde_json::json!({
+            "type": format!("tag:dormouse.dev,2026:{name}"),
+            "title": title,
+            "status": status.as_u16(),
+            "detail": self.to_string(),
+        });
+        if let Self::Failed { failure, .. } = &self
+            && let Ok(failure) = serde_json::to_value(failure)
+        {
+            body["failure"] = failure;
+        }
+        let mut response = (status, body.to_string()).into_response();
+        let headers = response.headers_mut();
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        if let Some(seconds) = self.retry_after() {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+/// A state as the API spells it.
+pub(super) fn word(state: State) -> &'static str {
+    match state {
+        State::Accepted => "accepted",
+        State::Running => "running",
+        State::Suspended => "suspended",
+        State::Completed => "completed",
+        State::Failed => "failed",
+        State::Cancelled => "cancelled",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_busy_pool_says_when_to_come_back() {
+        let busy = Problem::Refused(Refusal::Busy {
+            pool: "p".into(),
+            queued: 7,
+            retry_after: Duration::from_millis(200),
+        });
+        let response = busy.into_response();
+        assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(response.headers()[RETRY_AFTER], "1");
+        assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
+    }
+
+    #[test]
+    fn event_formats_that_are_not_spoken_are_415_and_invalid_ones_400() {
+        for (error, status) in [
+            (BindingError::Batch, 415),
+            (
+                BindingError::Format("application/cloudevents+avro".into()),
+                415,
+            ),
+            (BindingError::NotAnEvent, 400),
+            (BindingError::Json("eof".into()), 400),
+        ] {
+            let name = error.to_string();
+            assert_eq!(
+                Problem::Event(error).kind().0.as_u16(),
+                status,
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_detail_of_a_missing_token_names_the_setting_and_the_scheme() {
+        let response = Problem::Door(Refused::Token).into_response();
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+        assert_eq!(response.headers()[WWW_AUTHENTICATE], "Bearer");
+    }
+}

@@ -1,0 +1,126 @@
+//! Which pools there are, and by what service each is reached.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use bytes::Bytes;
+use dormouse_broker::{Broker, Error};
+use dormouse_contract::registration::{CallError, Instances, Registration, Registrations};
+use subtle::ConstantTimeEq as _;
+use tokio::sync::watch;
+use tower::util::BoxCloneSyncService;
+
+/// How a pool is reached: a delivery goes in, the function's answer comes out.
+pub type PoolService =
+    BoxCloneSyncService<http::Request<Bytes>, http::Response<Bytes>, CallError>;
+
+/// The secrets of one pool.
+#[derive(Clone)]
+pub struct PoolSecrets {
+    /// What deliveries carry, so that the function believes them.
+    pub delivery: Arc<str>,
+    /// What events of the function outside a task carry, so that the ingress believes them.
+    pub events: Arc<str>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Pool {
+    pub(crate) registration: Arc<Registration>,
+    pub(crate) service: PoolService,
+    pub(crate) secrets: PoolSecrets,
+    instances: watch::Receiver<Instances>,
+}
+
+/// The registry of pools and the way to them; clones share it.
+#[derive(Clone)]
+pub struct Coordinator {
+    broker: Broker,
+    pools: Arc<RwLock<HashMap<Arc<str>, Pool>>>,
+    registrations: Arc<watch::Sender<Registrations>>,
+}
+
+impl Coordinator {
+    /// A coordinator without pools.
+    #[must_use]
+    pub fn new(broker: Broker) -> Self {
+        Self {
+            broker,
+            pools: Arc::default(),
+            registrations: Arc::new(watch::Sender::new(Registrations::default())),
+        }
+    }
+
+    /// The broker whose tasks are dispatched.
+    #[must_use]
+    pub fn broker(&self) -> &Broker {
+        &self.broker
+    }
+
+    /// Registers a pool, or replaces its revision: calls that run stay with the service they
+    /// started on, later ones take this. A replaced pool keeps its place in the order.
+    ///
+    /// # Errors
+    /// When the broker has stopped.
+    pub async fn register(
+        &self,
+        registration: Registration,
+        service: PoolService,
+        secrets: PoolSecrets,
+        instances: watch::Receiver<Instances>,
+    ) -> Result<(), Error> {
+        let registration = Arc::new(registration);
+        let name = Arc::clone(&registration.pool);
+        let pool = Pool { registration: Arc::clone(&registration), service, secrets, instances };
+        self.write().insert(Arc::clone(&name), pool);
+        self.broker.open_pool(name, registration.slots, registration.queue_limit).await?;
+        self.registrations.send_modify(|all| {
+            let mut next = all.to_vec();
+            match next.iter_mut().find(|other| other.pool == registration.pool) {
+                Some(place) => *place = registration,
+                None => next.push(registration),
+            }
+            *all = Arc::new(next);
+        });
+        Ok(())
+    }
+
+    /// Takes a pool out: its tools disappear, what waits for it stays stored until it expires.
+    ///
+    /// # Errors
+    /// When the broker has stopped.
+    pub async fn unregister(&self, pool: &str) -> Result<(), Error> {
+        self.registrations.send_modify(|all| {
+            *all = Arc::new(all.iter().filter(|other| &*other.pool != pool).cloned().collect());
+        });
+        self.broker.close_pool(pool.into()).await?;
+        self.write().remove(pool);
+        Ok(())
+    }
+
+    /// All pools, and every change.
+    #[must_use]
+    pub fn registrations(&self) -> watch::Receiver<Registrations> {
+        self.registrations.subscribe()
+    }
+
+    /// How many processes a pool has now.
+    #[must_use]
+    pub fn instances(&self, pool: &str) -> Option<Instances> {
+        self.pool(pool).map(|pool| pool.instances.borrow().clone())
+    }
+
+    /// Whether this is the secret that the pool's functions send with events outside a task.
+    #[must_use]
+    pub fn pool_token_matches(&self, pool: &str, token: &str) -> bool {
+        self.pool(pool)
+            .is_some_and(|pool| bool::from(pool.secrets.events.as_bytes().ct_eq(token.as_bytes())))
+    }
+
+    pub(crate) fn pool(&self, name: &str) -> Option<Pool> {
+        self.pools.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, HashMap<Arc<str>, Pool>> {
+        self.pools.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -227,6 +227,12 @@ impl Broker {
         self.depths.read()
     }
 
+    /// How many batches have been committed since the start.
+    #[must_use]
+    pub fn commits(&self) -> u64 {
+        self.depths.commits()
+    }
+
     /// Accepts and hands out nothing more, returns when no task is running, and closes the store.
     pub async fn stop(&self) {
         // An error means that the writer has stopped already.

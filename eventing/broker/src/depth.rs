@@ -1,6 +1,7 @@
 //! How many tasks wait and run in each pool, for those who ask from other threads.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use metrics::Gauge;
@@ -17,6 +18,7 @@ struct Pool {
 /// The last published numbers; clones share them.
 #[derive(Clone, Default)]
 pub(crate) struct Depths {
+    commits: Arc<AtomicU64>,
     pools: Arc<Mutex<HashMap<Arc<str>, Pool>>>,
 }
 
@@ -43,6 +45,14 @@ impl Depths {
                 pool.running_gauge.set(count(running));
             }
         }
+    }
+
+    pub(crate) fn count_commit(&self) {
+        self.commits.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Relaxed)
     }
 
     /// Pool, tasks waiting, tasks running.

@@ -68,8 +68,9 @@ impl Writer {
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => return,
             };
-            if let Err(error) = self.batch(first, &mut sweep, &mut stopped) {
-                self.ledger.rollback(&error);
+            match self.batch(first, &mut sweep, &mut stopped) {
+                Ok(()) => self.depths.count_commit(),
+                Err(error) => self.ledger.rollback(&error),
             }
             self.depths.publish(self.ledger.lanes());
             // Ignored: a full channel means that the checkpointer is awake already.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use crate::dispatch::PoolMetrics;
 use bytes::Bytes;
 use dormouse_broker::{Broker, Error};
 use dormouse_contract::registration::{CallError, Instances, Registration, Registrations};
@@ -11,8 +12,7 @@ use tokio::sync::watch;
 use tower::util::BoxCloneSyncService;
 
 /// How a pool is reached: a delivery goes in, the function's answer comes out.
-pub type PoolService =
-    BoxCloneSyncService<http::Request<Bytes>, http::Response<Bytes>, CallError>;
+pub type PoolService = BoxCloneSyncService<http::Request<Bytes>, http::Response<Bytes>, CallError>;
 
 /// The secrets of one pool.
 #[derive(Clone)]
@@ -25,9 +25,9 @@ pub struct PoolSecrets {
 
 #[derive(Clone)]
 pub(crate) struct Pool {
-    pub(crate) registration: Arc<Registration>,
     pub(crate) service: PoolService,
     pub(crate) secrets: PoolSecrets,
+    pub(crate) metrics: PoolMetrics,
     instances: watch::Receiver<Instances>,
 }
 
@@ -70,12 +70,23 @@ impl Coordinator {
     ) -> Result<(), Error> {
         let registration = Arc::new(registration);
         let name = Arc::clone(&registration.pool);
-        let pool = Pool { registration: Arc::clone(&registration), service, secrets, instances };
+        let metrics = PoolMetrics::new(&name);
+        let pool = Pool {
+            service,
+            secrets,
+            metrics,
+            instances,
+        };
         self.write().insert(Arc::clone(&name), pool);
-        self.broker.open_pool(name, registration.slots, registration.queue_limit).await?;
+        self.broker
+            .open_pool(name, registration.slots, registration.queue_limit)
+            .await?;
         self.registrations.send_modify(|all| {
             let mut next = all.to_vec();
-            match next.iter_mut().find(|other| other.pool == registration.pool) {
+            match next
+                .iter_mut()
+                .find(|other| other.pool == registration.pool)
+            {
                 Some(place) => *place = registration,
                 None => next.push(registration),
             }
@@ -90,7 +101,12 @@ impl Coordinator {
     /// When the broker has stopped.
     pub async fn unregister(&self, pool: &str) -> Result<(), Error> {
         self.registrations.send_modify(|all| {
-            *all = Arc::new(all.iter().filter(|other| &*other.pool != pool).cloned().collect());
+            *all = Arc::new(
+                all.iter()
+                    .filter(|other| &*other.pool != pool)
+                    .cloned()
+                    .collect(),
+            );
         });
         self.broker.close_pool(pool.into()).await?;
         self.write().remove(pool);
@@ -117,7 +133,11 @@ impl Coordinator {
     }
 
     pub(crate) fn pool(&self, name: &str) -> Option<Pool> {
-        self.pools.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+        self.pools
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(name)
+            .cloned()
     }
 
     fn write(&self) -> std::sync::RwLockWriteGuard<'_, HashMap<Arc<str>, Pool>> {

@@ -9,8 +9,8 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::http::header::{CONTENT_TYPE, HeaderMap};
 use axum::http::StatusCode;
+use axum::http::header::{CONTENT_TYPE, HeaderMap};
 use axum::response::{IntoResponse, Json, Response};
 use bytes::Bytes;
 use dormouse_broker::{AttemptToken, NewTask, TaskId, Work};
@@ -83,7 +83,11 @@ fn pass_progress(api: &Api, event: &Event) -> Result<Response, Problem> {
     let (task, token) = attempt_of(event).ok_or(Problem::Unproven)?;
     let data = event.data.clone().unwrap_or_default();
     let notification = notification_in(&data)?;
-    if api.coordinator.broker().progress(task, token, notification) {
+    if api
+        .coordinator
+        .broker()
+        .progress(task, token, &notification)
+    {
         Ok(StatusCode::ACCEPTED.into_response())
     } else {
         Err(Problem::NotRunning)
@@ -154,7 +158,9 @@ fn trace_of(event: &Event, headers: &HeaderMap) -> TraceParent {
         .extension(TRACEPARENT)
         .and_then(|text| text.parse().ok());
     let in_request = || headers.get(TRACEPARENT)?.to_str().ok()?.parse().ok();
-    in_event.or_else(in_request).unwrap_or_else(TraceParent::random)
+    in_event
+        .or_else(in_request)
+        .unwrap_or_else(TraceParent::random)
 }
 
 /// One task for each trigger that takes the event.
@@ -296,7 +302,9 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(
             CONTENT_TYPE,
-            "Application/CloudEvents+JSON; charset=utf-8".parse().unwrap(),
+            "Application/CloudEvents+JSON; charset=utf-8"
+                .parse()
+                .unwrap(),
         );
         let body = br#"{"specversion":"1.0","id":"1","source":"/s","type":"t","data":{}}"#;
         let event = read(&headers, Bytes::from_static(body)).unwrap();

@@ -43,7 +43,6 @@ struct Api {
 }
 
 /// Everything that port 8888 serves.
-#[must_use]
 pub fn router(coordinator: Coordinator, door: Door, render_metrics: RenderMetrics) -> Router {
     let api = Api {
         coordinator,

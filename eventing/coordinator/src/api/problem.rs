@@ -114,7 +114,8 @@ impl Problem {
                 dormouse_broker::Error::Locked(_)
                 | dormouse_broker::Error::Schema { .. }
                 | dormouse_broker::Error::Io(_)
-                | dormouse_broker::Error::Sqlite(_),
+                | dormouse_broker::Error::Sqlite(_)
+                | dormouse_broker::Error::Storage(_),
             ) => (
                 S::INTERNAL_SERVER_ERROR,
                 "storage",
@@ -227,11 +228,7 @@ mod tests {
             (BindingError::Json("eof".into()), 400),
         ] {
             let name = error.to_string();
-            assert_eq!(
-                Problem::Event(error).kind().0.as_u16(),
-                status,
-                "{name}"
-            );
+            assert_eq!(Problem::Event(error).kind().0.as_u16(), status, "{name}");
         }
     }
 

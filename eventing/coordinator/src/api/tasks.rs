@@ -62,7 +62,10 @@ impl ListQuery {
 
 type Queried = Result<Query<ListQuery>, QueryRejection>;
 
-pub(super) async fn list(State(api): State<Api>, query: Queried) -> Result<Json<TaskPage>, Problem> {
+pub(super) async fn list(
+    State(api): State<Api>,
+    query: Queried,
+) -> Result<Json<TaskPage>, Problem> {
     page(&api, read_query(query)?).await
 }
 
@@ -71,7 +74,14 @@ pub(super) async fn dead_letters(
     query: Queried,
 ) -> Result<Json<TaskPage>, Problem> {
     let query = read_query(query)?;
-    page(&api, ListQuery { dead: true, ..query }).await
+    page(
+        &api,
+        ListQuery {
+            dead: true,
+            ..query
+        },
+    )
+    .await
 }
 
 fn read_query(query: Queried) -> Result<ListQuery, Problem> {
@@ -154,7 +164,11 @@ fn read_cancel(body: &[u8]) -> Result<CancelRequest, Problem> {
     if body.is_empty() {
         return Ok(CancelRequest::default());
     }
+    // By way of a map: serde would also read a struct from an array.
     serde_json::from_slice(body)
+        .and_then(|members: serde_json::Map<String, serde_json::Value>| {
+            serde_json::from_value(members.into())
+        })
         .map_err(|error| Problem::Body(format!("{error}; send nothing, or {{\"reason\": \"…\"}}")))
 }
 

@@ -1,0 +1,201 @@
+//! Delivering claims: one HTTP POST of one CloudEvent each, and the report of what came of it.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use dormouse_broker::{Claim, Claims, Error, Millis, Report, State, Work};
+use dormouse_contract::Event;
+use dormouse_contract::event::ExtensionValue;
+use dormouse_contract::http_binding::{self, BindingError};
+use dormouse_contract::task::{
+    ATTEMPT, ATTEMPT_TOKEN, DEADLINE, DELIVERY_SECRET_HEADER, POOL, PRINCIPAL, REQUESTED, ROUND,
+    TASK_ID, TRACEPARENT,
+};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+use tower::ServiceExt as _;
+use tracing::Instrument as _;
+
+use crate::registry::{Coordinator, Pool};
+use crate::reply::{self, Kind};
+
+/// The `source` of events that the broker emits.
+const SOURCE: &str = "/dormouse/broker";
+
+impl Coordinator {
+    /// Delivers claims until the broker stops.
+    pub async fn dispatch(&self, mut claims: Claims) {
+        while let Some(claim) = claims.recv().await {
+            let coordinator = self.clone();
+            let span = tracing::info_span!(
+                "deliver",
+                task = %claim.task,
+                pool = %claim.pool,
+                capability = %claim.capability,
+                attempt = claim.attempt,
+                trace = %claim.trace.trace_id(),
+            );
+            tokio::spawn(async move { coordinator.attempt(claim).await }.instrument(span));
+        }
+    }
+
+    async fn attempt(&self, claim: Claim) {
+        let (task, token, cancelled) = (claim.task, claim.token, claim.cancelled.clone());
+        let pool = self.pool(&claim.pool);
+        let metrics = pool.as_ref().map(|pool| pool.metrics.clone());
+        let deliver = async {
+            match pool {
+                Some(pool) => deliver(pool, claim).await,
+                None => reply::pool_gone(&claim.pool),
+            }
+        };
+        let report = tokio::select! {
+            report = deliver => report,
+            // The task has ended otherwise: dropping the delivery closes its connection, by which
+            // the function hears of it.
+            () = cancelled.cancelled() => return,
+        };
+        if let Report::Failed { failure, .. } = &report {
+            tracing::warn!(outcome = ?failure.outcome, error = failure.error.message, "the attempt failed");
+        }
+        let mut delay = Duration::from_millis(50);
+        loop {
+            match self.broker().settle(task, token, report.clone()).await {
+                Ok(state) => {
+                    if let (Some(state), Some(metrics)) = (state, metrics) {
+                        metrics.count(state);
+                    }
+                    return;
+                }
+                Err(Error::Storage(error)) => {
+                    tracing::warn!(%error, "the report could not be stored; trying again");
+                    tokio::time::sleep(delay).await;
+                    delay = (delay * 2).min(Duration::from_secs(5));
+                }
+                // The store decides at the next start: the lease is lost.
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+async fn deliver(pool: Pool, claim: Claim) -> Report {
+    let kind = match claim.work {
+        Work::Call(_) => Kind::Call,
+        Work::Event { .. } => Kind::Event,
+    };
+    let name = claim.pool.clone();
+    let left = u64::try_from(claim.deadline - now()).unwrap_or(0);
+    let timeout = claim.delivery.timeout;
+    let request = match request(&pool, claim) {
+        Ok(request) => request,
+        Err(error) => return reply::unreadable(&error),
+    };
+    match tokio::time::timeout(Duration::from_millis(left), pool.service.oneshot(request)).await {
+        Ok(Ok(response)) => reply::report(kind, &name, response),
+        Ok(Err(error)) => reply::no_answer(error),
+        Err(_) => reply::timed_out(&name, timeout),
+    }
+}
+
+/// The delivery of a claim: binary mode, with the platform's extensions, asking for a reply.
+fn request(pool: &Pool, claim: Claim) -> Result<http::Request<Bytes>, BindingError> {
+    let mut event = event(&claim)?;
+    let deadline = jiff::Timestamp::from_millisecond(claim.deadline).unwrap_or_default();
+    let extensions: [(&str, ExtensionValue); 8] = [
+        (TASK_ID, claim.task.to_string().into()),
+        (POOL, (*claim.pool).into()),
+        (ROUND, integer(claim.round)),
+        (ATTEMPT, integer(claim.attempt)),
+        (ATTEMPT_TOKEN, claim.token.to_string().into()),
+        (DEADLINE, deadline.to_string().into()),
+        (PRINCIPAL, (*claim.principal).into()),
+        (TRACEPARENT, claim.trace.child().to_string().into()),
+    ];
+    event
+        .extensions
+        .extend(extensions.map(|(name, value)| (name.to_owned(), value)));
+    let (mut headers, body) = http_binding::write_binary(event);
+    complete(&mut headers, pool, &claim);
+    let mut request = http::Request::new(body);
+    *request.method_mut() = http::Method::POST;
+    *request.headers_mut() = headers;
+    Ok(request)
+}
+
+fn event(claim: &Claim) -> Result<Event, BindingError> {
+    match &claim.work {
+        Work::Call(data) => {
+            // A redelivery keeps its id; another round is another event.
+            let id = format!("{}.{}", claim.task, claim.round);
+            let mut event = Event::new(id, SOURCE, REQUESTED).with_json(data.clone());
+            event.subject = Some(claim.capability.to_string());
+            Ok(event)
+        }
+        Work::Event { attributes, data } => {
+            let mut headers = HeaderMap::new();
+            let structured = HeaderValue::from_static(http_binding::STRUCTURED);
+            headers.insert(http::header::CONTENT_TYPE, structured);
+            let mut event = http_binding::read(&headers, attributes.clone())?;
+            event.data = (!data.is_empty()).then(|| data.clone());
+            Ok(event)
+        }
+    }
+}
+
+fn complete(headers: &mut HeaderMap, pool: &Pool, claim: &Claim) {
+    headers.insert(
+        HeaderName::from_static("prefer"),
+        HeaderValue::from_static("reply"),
+    );
+    if let Ok(secret) = HeaderValue::from_str(&pool.secrets.delivery) {
+        headers.insert(HeaderName::from_static(DELIVERY_SECRET_HEADER), secret);
+    }
+    if let Some(affinity) = &claim.affinity
+        && let Ok(value) = HeaderValue::from_str(affinity)
+    {
+        headers.insert(HeaderName::from_static("dormouse-affinity"), value);
+    }
+}
+
+fn integer(number: u32) -> ExtensionValue {
+    i32::try_from(number).map_or(ExtensionValue::Integer(i32::MAX), ExtensionValue::Integer)
+}
+
+fn now() -> Millis {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .ok()
+        .and_then(|since| Millis::try_from(since.as_millis()).ok())
+        .unwrap_or_default()
+}
+
+/// Counters of one pool, looked up once.
+#[derive(Clone)]
+pub(crate) struct PoolMetrics {
+    completed: metrics::Counter,
+    failed: metrics::Counter,
+    cancelled: metrics::Counter,
+    retried: metrics::Counter,
+}
+
+impl PoolMetrics {
+    pub(crate) fn new(pool: &str) -> Self {
+        let counter = |state: &'static str| metrics::counter!("dormouse_tasks_total", "pool" => pool.to_owned(), "state" => state);
+        Self {
+            completed: counter("completed"),
+            failed: counter("failed"),
+            cancelled: counter("cancelled"),
+            retried: counter("retried"),
+        }
+    }
+
+    fn count(&self, state: State) {
+        match state {
+            State::Completed => self.completed.increment(1),
+            State::Failed => self.failed.increment(1),
+            State::Cancelled => self.cancelled.increment(1),
+            State::Accepted => self.retried.increment(1),
+            State::Running | State::Suspended => {}
+        }
+    }
+}

@@ -1,2 +1,29 @@
-//! Dormouse.
-fn main() {}
+//! Agent tools that sleep until called: one binary with roles, and the command line.
+//!
+//! This file reads the command line and hands over; nothing is decided here.
+
+mod cli;
+mod dev;
+mod telemetry;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use cli::{Cli, Command};
+use dormouse_host::exec;
+
+fn main() -> ExitCode {
+    // On the way of every wake: no time for the whole command line.
+    let mut args = std::env::args_os().skip(1);
+    if args.next().is_some_and(|word| word == exec::SUBCOMMAND) {
+        return exec::run(args);
+    }
+    let Cli {
+        connection,
+        command,
+    } = Cli::parse();
+    match command {
+        Command::Dev(args) => dev::start(*args, connection.token),
+        Command::Client(command) => cli::start(command, connection),
+    }
+}

@@ -1,1 +1,41 @@
-//! The MCP gateway of Dormouse: WebSocket and Streamable HTTP, both protocol eras.
+//! The MCP gateway of Dormouse: WebSocket and Streamable HTTP on one port, both protocol eras.
+//!
+//! The way of a message: a [transport](http) yields its text; the [edge](jsonrpc) takes it apart
+//! without copying; [dispatch] finds its [era] and what is to be done; a [call] is checked
+//! against the [catalogue], stored with the broker, waited for and [answered](answer) around
+//! bytes that pass to the letter. The gateway never talks to a function.
+//!
+//! | door | what |
+//! |---|---|
+//! | `/mcp` | Streamable HTTP (2025-03-26 … 2026-07-28) and WebSocket (subprotocol `mcp`) |
+//! | `/` | WebSocket only |
+//! | `/health` | open |
+
+mod admin;
+mod answer;
+mod batch;
+mod call;
+mod catalogue;
+mod config;
+mod core;
+mod dispatch;
+mod era;
+mod error;
+mod flights;
+mod gateway;
+mod headers;
+mod http;
+mod jsonrpc;
+mod level;
+mod meters;
+mod method;
+mod names;
+mod outbox;
+mod schema;
+mod session;
+mod websocket;
+
+pub use admin::RenderMetrics;
+pub use catalogue::{Entry, Remark};
+pub use config::Config;
+pub use gateway::Gateway;

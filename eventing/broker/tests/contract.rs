@@ -10,7 +10,7 @@ use dormouse_broker::{
     Accepted, Broker, Claim, Claims, Config, Ending, Error, Idempotency, NewTask, News, Refusal,
     Report, State, TaskFilter, TaskId, Work,
 };
-use dormouse_contract::policy::Delivery;
+use dormouse_contract::policy::{Delivery, Stored};
 use dormouse_contract::task::{Failed, Outcome, TaskError};
 use dormouse_contract::trace::TraceParent;
 use tempfile::TempDir;
@@ -499,4 +499,46 @@ async fn a_closed_pool_keeps_what_waits_and_takes_nothing_new() {
     assert_eq!(bench.state(second.id).await, State::Accepted);
     bench.broker.open_pool(pool, 1, 10).await.unwrap();
     assert_eq!(bench.claim().await.task, second.id);
+}
+
+#[tokio::test]
+async fn a_lazily_stored_task_has_a_row_only_when_it_must_wait() {
+    let mut bench = bench(1, 10).await;
+    let lazily = || {
+        let mut task = repeatable(task());
+        task.delivery.stored = Stored::Lazily;
+        task
+    };
+    let task = lazily();
+    let mut waiter = bench.broker.wait(task.id);
+    bench.broker.accept(task.clone()).await.unwrap();
+    let claim = bench.claim().await;
+    assert!(bench.broker.task(task.id).await.unwrap().is_none());
+    assert_eq!(
+        bench.settle(&claim, failed(Outcome::Unknown)).await,
+        Some(State::Accepted)
+    );
+    let again = bench.claim().await;
+    assert_eq!((again.task, again.attempt), (task.id, 2));
+    assert_eq!(bench.settle(&again, done()).await, Some(State::Completed));
+    assert!(matches!(ending(&mut waiter).await.1, Ending::Completed(_)));
+
+    let (running, cancelled) = (lazily(), lazily());
+    bench.broker.accept(running.clone()).await.unwrap();
+    let claim = bench.claim().await;
+    bench.broker.accept(cancelled.clone()).await.unwrap();
+    assert_eq!(
+        bench.state(cancelled.id).await,
+        State::Accepted,
+        "what waits is stored"
+    );
+    let who = Some("local/anonymous");
+    let state = bench
+        .broker
+        .cancel(running.id, who, "enough")
+        .await
+        .unwrap();
+    assert_eq!(state, Some(State::Cancelled));
+    assert!(claim.cancelled.is_cancelled());
+    assert_eq!(bench.claim().await.task, cancelled.id);
 }

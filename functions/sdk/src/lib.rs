@@ -1,1 +1,198 @@
 //! Write an agent tool as an HTTP function that sleeps until it is called.
+//!
+//! A function is an ordinary program. It names its tools, each an async function from typed
+//! arguments to a result; everything else comes with this crate: JSON Schemas made from the
+//! types, validation, progress, cancellation, errors that a model understands, a manifest,
+//! health probes, CloudEvents over HTTP, and an orderly end.
+//!
+//! # The smallest function
+//!
+//! ```no_run
+//! use dormouse_function::{Context, Function, ToolError};
+//!
+//! #[derive(serde::Deserialize, schemars::JsonSchema)]
+//! struct Greet {
+//!     /// Who is greeted.
+//!     name: String,
+//! }
+//!
+//! async fn greet(_: Context, args: Greet) -> Result<String, ToolError> {
+//!     Ok(format!("Hello, {}!", args.name))
+//! }
+//!
+//! fn main() -> std::process::ExitCode {
+//!     Function::new("hello").tool("greet", "Greet someone.", greet).main()
+//! }
+//! ```
+//!
+//! Its `Cargo.toml` needs `dormouse-function`, `serde` (with `derive`) and `schemars`. Run it, and
+//! it listens on `PORT`, or 8080; `hello --capabilities` prints what it offers. To call it without
+//! a platform, send it the event that the platform would send:
+//!
+//! ```sh
+//! curl localhost:8080 -H 'ce-specversion: 1.0' -H 'ce-id: 1' -H 'ce-source: /me' \
+//!   -H 'ce-type: dev.dormouse.task.requested.v1' -H 'content-type: application/json' \
+//!   -d '{"method": "tools/call", "params": {"name": "greet", "arguments": {"name": "Ada"}}}'
+//! ```
+//!
+//! # Arguments
+//!
+//! Any struct that derives `Deserialize` and `JsonSchema`. Doc comments become the descriptions
+//! that a model reads, `Option` and `#[serde(default)]` make an argument optional, and what the
+//! schema says beyond the type is checked too. Wrong arguments never reach the handler: the caller
+//! is told which ones are wrong, and how. A tool without arguments takes [`NoArguments`].
+//!
+//! ```
+//! # use dormouse_function::{Context, Function, ToolError};
+//! #[derive(serde::Deserialize, schemars::JsonSchema)]
+//! struct Quiz {
+//!     /// What it is about.
+//!     #[schemars(length(min = 3))]
+//!     topic: String,
+//!     /// How many questions.
+//!     #[serde(default = "five")]
+//!     #[schemars(range(min = 1, max = 20))]
+//!     questions: u8,
+//! }
+//!
+//! fn five() -> u8 {
+//!     5
+//! }
+//! # async fn quiz(_: Context, args: Quiz) -> Result<String, ToolError> { Ok(args.topic) }
+//! # assert!(Function::new("quiz").tool("quiz", "", quiz).manifest().is_ok());
+//! ```
+//!
+//! # Results
+//!
+//! A `String` is a text. [`Structured`] is data for programs: its schema stands in the manifest
+//! as `outputSchema`. [`ToolResult`] and [`Content`] make everything else that MCP knows.
+//!
+//! ```
+//! use dormouse_function::{Context, NoArguments, Structured, ToolError};
+//!
+//! #[derive(serde::Serialize, schemars::JsonSchema)]
+//! struct Weather {
+//!     celsius: f64,
+//! }
+//!
+//! async fn weather(_: Context, _: NoArguments) -> Result<Structured<Weather>, ToolError> {
+//!     Ok(Structured(Weather { celsius: 21.5 }))
+//! }
+//! # let _ = weather;
+//! ```
+//!
+//! # Errors
+//!
+//! | error | what happens |
+//! |---|---|
+//! | [`ToolError::caller`] | an answer: the model reads it and may call again in another way |
+//! | [`ToolError::retryable`] | the platform tries again, where that is safe |
+//! | [`ToolError::internal`], or `?` on any error | the task fails |
+//! | a panic | the task fails, the function lives on |
+//!
+//! *Safe* is a second run when the tool says so: [`Tool::read_only`], [`Tool::idempotent`] or
+//! [`Tool::retry_always`]. All others run at most once; a call whose end nobody knows is reported
+//! as just that.
+//!
+//! ```
+//! # use std::time::Duration;
+//! # use dormouse_function::{Context, Function, NoArguments, Tool, ToolError};
+//! # async fn convert(_: Context, _: NoArguments) -> Result<String, ToolError> { Ok("".into()) }
+//! let convert = Tool::new("convert", "Convert a document to plain text.", convert)
+//!     .title("Converter")
+//!     .read_only()
+//!     .timeout(Duration::from_secs(60));
+//! let function = Function::new("documents").with_tool(convert);
+//! # assert!(function.manifest().is_ok());
+//! ```
+//!
+//! # While it runs
+//!
+//! The [`Context`] tells a handler who calls, until when, and in which trace; through it the
+//! handler tells how far it is, and learns that nobody waits any more.
+//!
+//! ```
+//! use dormouse_function::{Context, Level, ToolError};
+//!
+//! #[derive(serde::Deserialize, schemars::JsonSchema)]
+//! struct Index {
+//!     files: Vec<String>,
+//! }
+//!
+//! async fn index(cx: Context, args: Index) -> Result<String, ToolError> {
+//!     let all = args.files.len() as f64;
+//!     for (done, file) in args.files.iter().enumerate() {
+//!         if cx.is_cancelled() {
+//!             return Err(ToolError::internal("cancelled half way"));
+//!         }
+//!         cx.progress(done as f64, all, file);
+//!         if file.is_empty() {
+//!             cx.log(Level::Warning, "a file without a name was left out");
+//!         }
+//!     }
+//!     Ok(format!("{all} files"))
+//! }
+//! # let _ = index;
+//! ```
+//!
+//! Handlers share one thread unless [`Function::threads`] says otherwise: what computes for long
+//! belongs on `tokio::task::spawn_blocking`. The function's own log is [`tracing`]: lines on
+//! stderr, at the level of `RUST_LOG`, as JSON with `LOG_FORMAT=json`.
+//!
+//! # Events
+//!
+//! [`Function::on_event`] reacts to events of other producers, and may reply with one.
+//!
+//! # Tests
+//!
+//! A handler is a function: call it with [`Context::detached`]. To test the whole function over
+//! HTTP, hand [`Function::serve`] a listener of your own.
+//!
+//! # What the platform sets
+//!
+//! [`Settings`] lists the environment variables; a function never names a broker. When the
+//! platform's host hands over the listener as standard input, that is served in place of a port,
+//! and the function dies with the host. On SIGTERM it finishes what runs and refuses what is new.
+//!
+//! [`tracing`]: https://docs.rs/tracing
+
+mod context;
+mod delivery;
+mod error;
+mod function;
+mod handle;
+mod listener;
+mod logging;
+mod manifest;
+mod process;
+mod reaction;
+mod reply;
+mod reports;
+mod result;
+mod running;
+mod schema;
+mod server;
+mod settings;
+mod sink;
+mod tool;
+
+pub use dormouse_contract::filter::Filter;
+pub use dormouse_contract::policy::{BackoffPolicy, DeliverySpec, Retry, RetryRule, Stored};
+pub use dormouse_contract::task::Client;
+pub use dormouse_contract::trace::TraceParent;
+pub use dormouse_contract::{Event, ExtensionValue, Manifest};
+pub use {schemars, serde, serde_json};
+
+pub use context::Context;
+pub use error::{StartError, ToolError};
+pub use function::Function;
+pub use listener::Listener;
+pub use reaction::{IntoFilter, IntoReply};
+pub use reports::{Level, UnknownLevel};
+pub use result::{Content, IntoToolResult, Structured, ToolResult};
+pub use settings::Settings;
+pub use tool::Tool;
+
+/// The arguments of a tool that takes none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
+pub struct NoArguments {}

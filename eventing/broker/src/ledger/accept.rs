@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dormouse_contract::policy::Stored;
 use rusqlite::Result;
 use tokio_util::sync::CancellationToken;
 
@@ -124,56 +125,92 @@ impl Ledger {
     }
 
     fn insert(&mut self, task: NewTask, now: Millis) -> Result<()> {
-        let runs_at_once = self.lanes.is_free(&task.pool);
-        let token = runs_at_once.then(AttemptToken::random);
-        let deadline = now + millis(task.delivery.timeout);
-        let mut history = String::with_capacity(160);
-        let by = match task.work {
-            Work::Call(_) => Actor::Caller,
-            Work::Event { .. } => Actor::Broker,
-        };
-        append(&mut history, now, State::Accepted, by, "");
-        if runs_at_once {
-            append(
-                &mut history,
-                now,
-                State::Running,
-                Actor::Broker,
-                "attempt 1",
-            );
+        if !self.lanes.is_free(&task.pool) {
+            self.store_waiting(&task, 0, &[], now, now, "")?;
+            return Ok(());
         }
+        let token = AttemptToken::random();
+        let deadline = now + millis(task.delivery.timeout);
+        // A key promises an answer that can be repeated, so such a call always has a row.
+        if task.delivery.stored == Stored::Lazily && task.idempotency.is_none() {
+            let unstored = Some(Arc::new(task.clone()));
+            self.hand_out(task, unstored, token, deadline, now);
+            return Ok(());
+        }
+        let mut history = String::with_capacity(160);
+        append(&mut history, now, State::Accepted, actor(&task), "");
+        append(
+            &mut history,
+            now,
+            State::Running,
+            Actor::Broker,
+            "attempt 1",
+        );
         let delivery = self.policy_text(&task.delivery);
         self.store.insert(&Insert {
             task: &task,
             delivery: &delivery,
-            state: if runs_at_once {
-                State::Running
-            } else {
-                State::Accepted
-            },
-            token,
-            due: if runs_at_once { deadline } else { now },
+            state: State::Running,
+            attempt: 1,
+            tokens: &token.to_bytes(),
+            due: deadline,
             expires_at: now + millis(task.delivery.queue_expiry),
             history: &history,
             now,
         })?;
-        if let Some(idempotency) = &task.idempotency {
-            self.store.put_key(&task, idempotency, now)?;
-        }
-        match token {
-            Some(token) => self.hand_out(task, token, deadline, now),
-            None => {
-                let waiting = Waiting {
-                    task: task.id,
-                    principal: task.principal,
-                };
-                self.enqueue(&task.pool, waiting, now, now);
-            }
-        }
+        self.put_key(&task, now)?;
+        self.hand_out(task, None, token, deadline, now);
         Ok(())
     }
 
-    fn hand_out(&mut self, task: NewTask, token: AttemptToken, deadline: Millis, now: Millis) {
+    /// Stores a task that waits for a slot, or for another attempt.
+    pub(super) fn store_waiting(
+        &mut self,
+        task: &NewTask,
+        attempt: u32,
+        tokens: &[u8],
+        not_before: Millis,
+        now: Millis,
+        why: &str,
+    ) -> Result<()> {
+        let mut history = String::with_capacity(96);
+        append(&mut history, now, State::Accepted, actor(task), why);
+        let delivery = self.policy_text(&task.delivery);
+        self.store.insert(&Insert {
+            task,
+            delivery: &delivery,
+            state: State::Accepted,
+            attempt,
+            tokens,
+            due: not_before,
+            expires_at: now + millis(task.delivery.queue_expiry),
+            history: &history,
+            now,
+        })?;
+        self.put_key(task, now)?;
+        let waiting = Waiting {
+            task: task.id,
+            principal: Arc::clone(&task.principal),
+        };
+        self.enqueue(&task.pool, waiting, not_before, now);
+        Ok(())
+    }
+
+    fn put_key(&mut self, task: &NewTask, now: Millis) -> Result<()> {
+        match &task.idempotency {
+            Some(idempotency) => self.store.put_key(task, idempotency, now),
+            None => Ok(()),
+        }
+    }
+
+    fn hand_out(
+        &mut self,
+        task: NewTask,
+        unstored: Option<Arc<NewTask>>,
+        token: AttemptToken,
+        deadline: Millis,
+        now: Millis,
+    ) {
         self.start(
             task.id,
             Live {
@@ -185,6 +222,7 @@ impl Ledger {
                 deadline,
                 is_event: matches!(task.work, Work::Event { .. }),
                 delivery: task.delivery.clone(),
+                unstored,
             },
         );
         self.tell(Effect::Claimed(Box::new(Claim {
@@ -203,5 +241,12 @@ impl Ledger {
             deadline,
             cancelled: CancellationToken::new(),
         })));
+    }
+}
+
+fn actor(task: &NewTask) -> Actor {
+    match task.work {
+        Work::Call(_) => Actor::Caller,
+        Work::Event { .. } => Actor::Broker,
     }
 }

@@ -22,7 +22,7 @@ use crate::history::{Actor, append};
 use crate::lanes::{Lanes, Waiting};
 use crate::retry::millis;
 use crate::store::{Row, Store};
-use crate::task::{AttemptToken, Claim, Millis, State, TaskId};
+use crate::task::{AttemptToken, Claim, Millis, NewTask, State, TaskId};
 use crate::waiters::Hub;
 
 pub(crate) use sweep::Sweep;
@@ -38,6 +38,8 @@ struct Live {
     deadline: Millis,
     is_event: bool,
     delivery: Delivery,
+    /// The task itself, while it has no row (`stored: lazily`).
+    unstored: Option<Arc<NewTask>>,
 }
 
 /// How the picture in memory is taken back when a batch cannot be committed.
@@ -198,6 +200,7 @@ impl Ledger {
                 deadline,
                 is_event: matches!(row.work, crate::task::Work::Event { .. }),
                 delivery: row.delivery.clone(),
+                unstored: None,
             },
         );
         self.effects.push(Effect::Claimed(Box::new(Claim {

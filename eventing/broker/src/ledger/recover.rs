@@ -50,6 +50,7 @@ impl Ledger {
             deadline: now,
             is_event: matches!(row.work, Work::Event { .. }),
             delivery: row.delivery.clone(),
+            unstored: None,
         };
         self.lanes.lane(&live.pool);
         self.start(task, live.clone());

@@ -124,6 +124,13 @@ impl Ledger {
         let Some(to) = State::Running.after(Change::Retry) else {
             return Ok(None);
         };
+        if let Some(unstored) = &live.unstored {
+            self.finish(task);
+            self.tell(Effect::Paused(task));
+            let token = live.token.to_bytes();
+            self.store_waiting(unstored, live.attempt, &token, at, now, why)?;
+            return Ok(Some(to));
+        }
         let mut history = String::new();
         append(&mut history, now, to, Actor::Broker, why);
         let update = Update {
@@ -174,6 +181,15 @@ impl Ledger {
         let Some(to) = from.after(change) else {
             return Ok(None);
         };
+        if live.is_some_and(|live| live.unstored.is_some()) {
+            self.finish(task);
+            self.tell(Effect::Ended {
+                task,
+                of: task,
+                ending,
+            });
+            return Ok(Some(to));
+        }
         let mut history = String::with_capacity(96);
         append(&mut history, now, to, by, why);
         let dead = to == State::Failed && is_dead_letter(&ending, live);
@@ -230,6 +246,23 @@ impl Ledger {
         reason: &str,
         now: Millis,
     ) -> Result<Option<State>> {
+        let live = self.live.get(&task).cloned();
+        if let Some(live) = live.as_ref().filter(|live| live.unstored.is_some()) {
+            if principal.is_some_and(|principal| *principal != *live.principal) {
+                return Ok(None);
+            }
+            self.tell(Effect::Aborted(task));
+            let ending = Ending::Cancelled(reason.to_owned());
+            return self.end(
+                task,
+                State::Running,
+                ending,
+                Some(live),
+                Actor::Caller,
+                "",
+                now,
+            );
+        }
         let Some(row) = self.store.row(task)? else {
             return Ok(None);
         };
@@ -244,7 +277,6 @@ impl Ledger {
         } else {
             Actor::Operator
         };
-        let live = self.live.get(&task).cloned();
         let why = match row.state {
             State::Running => format!("{reason} (it may have run)"),
             State::Accepted

@@ -28,7 +28,8 @@ pub(crate) struct Insert<'a> {
     pub(crate) task: &'a NewTask,
     pub(crate) delivery: &'a str,
     pub(crate) state: State,
-    pub(crate) token: Option<AttemptToken>,
+    pub(crate) attempt: u32,
+    pub(crate) tokens: &'a [u8],
     pub(crate) due: Millis,
     pub(crate) expires_at: Millis,
     pub(crate) history: &'a str,
@@ -83,7 +84,7 @@ impl Store {
                 .prepare_cached("INSERT INTO payloads (task, data) VALUES (?1, ?2)")?
                 .execute(params![task.id.as_bytes(), &request[..]])?;
         }
-        let tokens = insert.token.map(|token| token.to_bytes());
+        let started_at = (insert.state == State::Running).then_some(insert.now);
         self.conn
             .prepare_cached(
                 "INSERT INTO tasks (id, state, pool, capability, principal, round, attempt, tokens,
@@ -98,10 +99,10 @@ impl Store {
                 &*task.pool,
                 &*task.capability,
                 &*task.principal,
-                i64::from(insert.token.is_some()),
-                tokens.as_ref().map_or(&[][..], |token| &token[..]),
+                insert.attempt,
+                insert.tokens,
                 insert.now,
-                insert.token.map(|_| insert.now),
+                started_at,
                 insert.due,
                 insert.expires_at,
                 insert.delivery,

@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, HeaderMap};
 use axum::response::{IntoResponse, Json, Response};
@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 use super::Api;
 use super::payload::Payload;
 use super::problem::Problem;
+use super::segment::Segment;
 
 /// The answer to an event that was taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,7 +63,7 @@ pub(super) async fn accept(
 
 pub(super) async fn accept_from_pool(
     State(api): State<Api>,
-    Path(pool): Path<String>,
+    Segment(pool): Segment,
     headers: HeaderMap,
     Payload(body): Payload,
 ) -> Result<Response, Problem> {

@@ -9,6 +9,7 @@ mod ingress;
 mod payload;
 mod pools;
 mod problem;
+mod segment;
 mod tasks;
 #[cfg(test)]
 mod tests;
@@ -42,14 +43,13 @@ struct Api {
     render_metrics: RenderMetrics,
 }
 
-/// Everything that port 8888 serves.
+/// Everything that port 8888 serves. `/health` is open, for probes that know no token.
 pub fn router(coordinator: Coordinator, door: Door, render_metrics: RenderMetrics) -> Router {
     let api = Api {
         coordinator,
         render_metrics,
     };
     let guarded = Router::new()
-        .route("/health", get(health))
         .route("/metrics", get(metrics))
         .route("/pools", get(pools::list))
         .route("/pools/{pool}", get(pools::show))
@@ -62,11 +62,12 @@ pub fn router(coordinator: Coordinator, door: Door, render_metrics: RenderMetric
         .fallback(async || Problem::UnknownPath)
         .method_not_allowed_fallback(async || Problem::WrongMethod)
         .layer(from_fn_with_state(door.clone(), admit));
-    let sinks = Router::new()
+    let open = Router::new()
+        .route("/health", get(health))
         .route("/pools/{pool}/events", post(ingress::accept_from_pool))
         .method_not_allowed_fallback(async || Problem::WrongMethod)
         .layer(from_fn_with_state(door, admit_anyone));
-    guarded.merge(sinks).with_state(api)
+    guarded.merge(open).with_state(api)
 }
 
 async fn admit(State(door): State<Door>, request: Request, next: Next) -> Response {

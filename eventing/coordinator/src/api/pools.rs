@@ -1,6 +1,6 @@
 //! `GET /pools` and `GET /pools/{pool}`: what is registered, what it offers and how it is.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Json;
 use dormouse_contract::filter::Trigger;
 use dormouse_contract::registration::Registration;
@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Api;
 use super::problem::Problem;
+use super::segment::Segment;
 
 /// The answer of `GET /pools`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -80,7 +81,7 @@ pub(super) async fn list(State(api): State<Api>) -> Json<PoolPage> {
 
 pub(super) async fn show(
     State(api): State<Api>,
-    Path(pool): Path<String>,
+    Segment(pool): Segment,
 ) -> Result<Json<PoolView>, Problem> {
     let registered = api.coordinator.registrations().borrow().clone();
     let registration = registered

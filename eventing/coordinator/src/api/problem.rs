@@ -19,6 +19,8 @@ pub(super) enum Problem {
     UnknownPath,
     #[error("this path does not take this method: the Allow header lists those it takes")]
     WrongMethod,
+    #[error("the path cannot be read: {0}")]
+    Path(String),
     #[error("the body is larger than 4 MiB: send less, or send a reference to the data")]
     TooLarge,
     #[error("the body could not be read to its end: {0}")]
@@ -79,6 +81,7 @@ impl Problem {
                 "wrong-method",
                 "Method not allowed here",
             ),
+            Self::Path(_) => (S::BAD_REQUEST, "invalid-path", "Invalid path"),
             Self::TooLarge => (S::PAYLOAD_TOO_LARGE, "too-large", "Body too large"),
             Self::Unreadable(_) => (S::BAD_REQUEST, "unreadable", "Body not readable"),
             Self::Query(_) => (S::BAD_REQUEST, "invalid-query", "Invalid query"),

@@ -1,7 +1,7 @@
 //! `/tasks` and `/dead-letters`: what was asked, where it stands, how it ended.
 
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Json, Response};
@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::Api;
 use super::payload::Payload;
 use super::problem::Problem;
+use super::segment::Segment;
 
 /// How many tasks a page holds when the query does not say, and at most.
 const PAGE: usize = 100;
@@ -109,7 +110,7 @@ async fn page(api: &Api, query: ListQuery) -> Result<Json<TaskPage>, Problem> {
 
 pub(super) async fn show(
     State(api): State<Api>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
 ) -> Result<Json<TaskRecord>, Problem> {
     Ok(Json(find(&api, parse_id(&id)?).await?))
 }
@@ -117,7 +118,7 @@ pub(super) async fn show(
 /// The result to the letter, for whoever lost the answer.
 pub(super) async fn result(
     State(api): State<Api>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
 ) -> Result<Response, Problem> {
     let task = parse_id(&id)?;
     match api.coordinator.broker().ending(task).await? {
@@ -138,7 +139,7 @@ pub(super) async fn result(
 
 pub(super) async fn cancel(
     State(api): State<Api>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     Payload(body): Payload,
 ) -> Result<Json<Cancelled>, Problem> {
     use dormouse_broker::State as TaskState;

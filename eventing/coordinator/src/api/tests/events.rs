@@ -103,7 +103,7 @@ async fn progress_reaches_the_waiter_by_the_attempts_token_only() {
 
     let right = stage.post(sink, &progressed(&id, &token), body).await;
     assert_eq!(right.status, StatusCode::ACCEPTED);
-    let news = tokio::time::timeout(Duration::from_secs(20), waiter.next()).await;
+    let news = tokio::time::timeout(PATIENCE, waiter.next()).await;
     let expected = r#"{ "method":"notifications/progress","params":{}}"#;
     assert_eq!(
         news.unwrap(),

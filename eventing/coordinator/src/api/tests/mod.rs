@@ -21,6 +21,8 @@ use tower::util::BoxCloneSyncService;
 use super::*;
 use crate::registry::PoolSecrets;
 
+/// Longer than anything here takes, so that a test that hangs fails.
+const PATIENCE: Duration = Duration::from_secs(60);
 const TOKEN: &str = "door-token";
 const POOL_TOKEN: &str = "pool-token";
 
@@ -150,6 +152,16 @@ fn with<'a>(more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     kept.chain(more).copied().collect()
 }
 
+/// Method, path, headers, body; the status, and what the detail names.
+type Case<'a> = (
+    Method,
+    String,
+    &'a [(&'a str, &'a str)],
+    &'a str,
+    u16,
+    &'a str,
+);
+
 #[tokio::test]
 async fn each_bad_request_gets_the_problem_that_names_it() {
     let stage = Stage::open(10).await;
@@ -159,7 +171,7 @@ async fn each_bad_request_gets_the_problem_that_names_it() {
     let avro = [("content-type", "application/cloudevents+avro")];
     let forged = with(&[("ce-type", "dev.dormouse.task.completed.v1")]);
     let id_missing = r#"{"specversion":"1.0","source":"/s","type":"t"}"#;
-    let cases: Vec<(Method, String, &[(&str, &str)], &str, u16, &str)> = vec![
+    let cases: Vec<Case<'_>> = vec![
         (Method::GET, "/nowhere".into(), &[], "", 404, "/pools"),
         (Method::DELETE, "/pools".into(), &[], "", 405, "Allow"),
         (
@@ -171,6 +183,7 @@ async fn each_bad_request_gets_the_problem_that_names_it() {
             "Allow",
         ),
         (Method::GET, "/pools/none".into(), &[], "", 404, "`none`"),
+        (Method::GET, "/tasks/%ff".into(), &[], "", 400, "UTF-8"),
         (Method::GET, "/tasks/x".into(), &[], "", 400, "`x`"),
         (Method::GET, unknown.into(), &[], "", 404, "no task"),
         (
@@ -337,6 +350,13 @@ async fn pools_show_what_they_offer_and_how_they_are() {
     let mut stage = Stage::open(10).await;
     let _running = stage.claim().await;
     stage.post("/events", &PUSH, "{}").await;
+    // The numbers are published after the answer.
+    let published = async {
+        while stage.broker.depths() != [("reactive".into(), 1, 1)] {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, published).await.unwrap();
     let page = stage.get("/pools").await.json();
     let pool = stage.get("/pools/reactive").await.json();
     assert_eq!(page["pools"], json!([pool]));

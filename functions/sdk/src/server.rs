@@ -1,0 +1,175 @@
+//! Connections: accepted, served, and at the end drained.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use dormouse_contract::Event;
+use http::header::HeaderValue;
+use hyper::rt::{Read, Write};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio_util::task::TaskTracker;
+
+use crate::error::StartError;
+use crate::function::{Function, check_name};
+use crate::handle;
+use crate::listener::{Connection, Listener};
+use crate::reaction::Reaction;
+use crate::settings::Settings;
+use crate::sink::Sink;
+use crate::tool::Tool;
+
+/// After a failed accept (usually: no file descriptors left) so long nothing is tried.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// When all handlers are done, clients get so long to take the last bytes.
+const LAST_BYTES: Duration = Duration::from_secs(2);
+
+/// A function at work: what all its connections share.
+pub(crate) struct Service {
+    function: Function,
+    by_name: HashMap<String, usize>,
+    manifest: OnceLock<Result<Bytes, String>>,
+    /// `source` of every event it emits.
+    pub(crate) source: HeaderValue,
+    pub(crate) secret: Option<String>,
+    pub(crate) sink: Option<Arc<Sink>>,
+    pub(crate) grace: Duration,
+    pub(crate) body_limit: usize,
+    /// Handlers at work.
+    pub(crate) running: TaskTracker,
+    stopping: AtomicBool,
+}
+
+impl Service {
+    pub(crate) fn new(function: Function, settings: Settings) -> Result<Arc<Self>, StartError> {
+        let pool = settings.pool.as_deref().unwrap_or(&function.name);
+        check_name(pool)?;
+        let source = HeaderValue::try_from(format!("/pools/{pool}"))
+            .map_err(|_| StartError::Name(pool.to_owned()))?;
+        let sink = settings
+            .sink
+            .map(|uri| Arc::new(Sink::new(uri, &settings.overrides)));
+        let by_name = function
+            .tools
+            .iter()
+            .enumerate()
+            .map(|(index, tool)| (tool.name().to_owned(), index))
+            .collect();
+        Ok(Arc::new(Self {
+            function,
+            by_name,
+            manifest: OnceLock::new(),
+            source,
+            secret: settings.secret,
+            sink,
+            grace: settings.grace,
+            body_limit: settings.body_limit,
+            running: TaskTracker::new(),
+            stopping: AtomicBool::new(false),
+        }))
+    }
+
+    pub(crate) fn tool(&self, name: &str) -> Option<&Tool> {
+        self.function.tools.get(*self.by_name.get(name)?)
+    }
+
+    pub(crate) fn reaction(&self, event: &Event) -> Option<&Reaction> {
+        let mut reactions = self.function.reactions.iter();
+        reactions.find(|reaction| reaction.takes(event))
+    }
+
+    /// The manifest as JSON, made when first asked for.
+    pub(crate) fn manifest(&self) -> Result<Bytes, String> {
+        let make = || {
+            let manifest = self
+                .function
+                .manifest()
+                .map_err(|error| error.to_string())?;
+            let json = serde_json::to_vec(&manifest).map_err(|error| error.to_string())?;
+            Ok(json.into())
+        };
+        self.manifest.get_or_init(make).clone()
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// From now on nothing new is taken; returns when what runs has finished.
+    async fn finish(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        self.running.close();
+        if !self.running.is_empty() {
+            tracing::info!(
+                running = self.running.len(),
+                "stopping: finishing what runs"
+            );
+        }
+        self.running.wait().await;
+    }
+}
+
+/// Serves until `stop` resolves and what then runs has finished. While it finishes, connections
+/// are still taken, so that probes are answered and late deliveries learn that they did not run.
+pub(crate) async fn serve(
+    service: Arc<Service>,
+    listener: Listener,
+    stop: impl Future<Output = ()>,
+) {
+    let connections = GracefulShutdown::new();
+    let mut finished = std::pin::pin!(async {
+        stop.await;
+        service.finish().await;
+    });
+    loop {
+        tokio::select! {
+            biased;
+            accepted = listener.accept() => match accepted {
+                Ok(Connection::Tcp(stream)) => spawn(&service, stream, connections.watcher()),
+                #[cfg(unix)]
+                Ok(Connection::Unix(stream)) => spawn(&service, stream, connections.watcher()),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+            () = &mut finished => break,
+        }
+    }
+    drop(listener);
+    if tokio::time::timeout(LAST_BYTES, connections.shutdown())
+        .await
+        .is_err()
+    {
+        tracing::warn!("a client did not take its answer in time");
+    }
+}
+
+fn spawn<S>(service: &Arc<Service>, stream: S, watcher: Watcher)
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
+{
+    tokio::spawn(converse(Arc::clone(service), TokioIo::new(stream), watcher));
+}
+
+/// HTTP/1.1 or, when the client starts so, HTTP/2 without TLS.
+async fn converse<I>(service: Arc<Service>, io: I, watcher: Watcher)
+where
+    I: Read + Write + Send + Unpin + 'static,
+{
+    let answer = service_fn(move |request| {
+        let service = Arc::clone(&service);
+        async move { Ok::<_, Infallible>(handle::answer(service, request).await) }
+    });
+    let server = auto::Builder::new(TokioExecutor::new());
+    let connection = server.serve_connection(io, answer).into_owned();
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(%error, "a connection broke");
+    }
+}

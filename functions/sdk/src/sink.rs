@@ -1,0 +1,79 @@
+//! `K_SINK`: where the function's own events go. Plain HTTP, as the platform hands it out.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use bytes::Bytes;
+use dormouse_contract::task::POOL_TOKEN;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
+use http_body_util::Full;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+
+/// One event may take so long to be taken.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Why an event did not reach the sink.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SinkError {
+    #[error("the sink answered {0}")]
+    Refused(StatusCode),
+    #[error("the sink did not answer in {} s", PATIENCE.as_secs())]
+    Silent,
+    #[error("the sink cannot be reached: {0}")]
+    Unreachable(#[from] hyper_util::client::legacy::Error),
+    #[error("the event is no valid request: {0}")]
+    Request(#[from] http::Error),
+}
+
+pub(crate) struct Sink {
+    uri: Uri,
+    /// The extensions of `K_CE_OVERRIDES`, which Knative asks to set on every event sent.
+    overrides: HeaderMap,
+    client: OnceLock<Client<HttpConnector, Full<Bytes>>>,
+}
+
+impl Sink {
+    pub(crate) fn new(uri: Uri, overrides: &[(String, String)]) -> Self {
+        let header = |(name, value): &(String, String)| {
+            let name = HeaderName::try_from(format!("ce-{name}")).ok()?;
+            Some((name, HeaderValue::try_from(value).ok()?))
+        };
+        Self {
+            uri,
+            // Events about a task are believed by the attempt's token; the pool's stays at home.
+            overrides: overrides
+                .iter()
+                .filter(|(name, _)| name != POOL_TOKEN)
+                .filter_map(header)
+                .collect(),
+            client: OnceLock::new(),
+        }
+    }
+
+    /// Sends one event in binary mode; returns when the sink has taken it.
+    pub(crate) async fn post(&self, headers: HeaderMap, data: Bytes) -> Result<(), SinkError> {
+        let mut request = Request::builder()
+            .method(Method::POST)
+            .uri(&self.uri)
+            .body(Full::new(data))?;
+        *request.headers_mut() = self.overrides.clone();
+        request.headers_mut().extend(headers);
+        let answer = tokio::time::timeout(PATIENCE, self.client().request(request));
+        let status = answer.await.map_err(|_| SinkError::Silent)??.status();
+        match status.is_success() {
+            true => Ok(()),
+            false => Err(SinkError::Refused(status)),
+        }
+    }
+
+    /// Made when first needed: most calls report nothing, and a cold start has no time for it.
+    fn client(&self) -> &Client<HttpConnector, Full<Bytes>> {
+        self.client.get_or_init(|| {
+            let mut connector = HttpConnector::new();
+            connector.set_nodelay(true);
+            Client::builder(TokioExecutor::new()).build(connector)
+        })
+    }
+}

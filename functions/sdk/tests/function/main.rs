@@ -1,0 +1,13 @@
+//! The function contract, version 1, as the platform sees it: over HTTP.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on shall panic")]
+
+#[path = "../../examples/fixture.rs"]
+#[expect(dead_code, reason = "its main belongs to the example")]
+mod fixture;
+
+mod calls;
+mod harness;
+mod process;
+mod refusals;
+mod reports;
+mod stopping;

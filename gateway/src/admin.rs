@@ -1,0 +1,64 @@
+//! The admin door: health, metrics, sessions, the catalogue.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::http::header::{CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::{Value, json};
+
+use crate::core::Core;
+
+/// How many sessions are told one by one.
+const SESSIONS_TOLD: usize = 200;
+
+/// Writes the metrics in Prometheus' text format.
+pub type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// Every route of the admin door. All but `/health` ask for the token, where there is one.
+pub(crate) fn router(core: Arc<Core>, render_metrics: RenderMetrics) -> Router {
+    let metrics = move || {
+        let text = render_metrics();
+        async move { ([(CONTENT_TYPE, "text/plain; version=0.0.4")], text) }
+    };
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/sessions", get(sessions))
+        .route("/catalogue", get(catalogue))
+        .route_layer(middleware::from_fn_with_state(core.clone(), guard))
+        .route("/health", get(|| async { Json(json!({"status": "ok"})) }))
+        .with_state(core)
+}
+
+async fn guard(State(core): State<Arc<Core>>, request: Request, next: Next) -> Response {
+    let Err(refused) = core.config.door.admit(request.headers()) else {
+        return next.run(request).await;
+    };
+    let body = Json(json!({"error": refused.to_string()}));
+    let mut response = (refused.status(), body).into_response();
+    if refused.status() == StatusCode::UNAUTHORIZED {
+        response
+            .headers_mut()
+            .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    response
+}
+
+async fn sessions(State(core): State<Arc<Core>>) -> Json<Value> {
+    Json(json!({
+        "count": core.sessions.count(),
+        "sessions": core.sessions.summaries(SESSIONS_TOLD),
+    }))
+}
+
+async fn catalogue(State(core): State<Arc<Core>>) -> Json<Value> {
+    let catalogue = core.catalogue();
+    Json(json!({
+        "tools": catalogue.entries(),
+        "remarks": catalogue.remarks(),
+    }))
+}

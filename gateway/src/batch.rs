@@ -1,0 +1,97 @@
+//! Arrays of messages, which revision 2025-03-26 had and no other.
+
+use std::time::Duration;
+
+use dormouse_broker::Broker;
+use futures_util::future::join_all;
+
+use crate::answer::Reply;
+use crate::call::Call;
+use crate::core::Core;
+use crate::dispatch::{Line, Outcome};
+use crate::era::{Era, Revision};
+use crate::error::Fault;
+use crate::jsonrpc;
+
+/// The most messages of a batch.
+const LONGEST: usize = 100;
+
+/// A batch: what is answered already, and what has to run.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    replies: Vec<String>,
+    calls: Vec<Box<Call>>,
+}
+
+impl Batch {
+    /// Does what can be done at once about each message, where the session may send batches.
+    pub fn take(
+        core: &Core,
+        line: &Line<'_>,
+        revision: Option<Revision>,
+        text: &str,
+    ) -> Result<Self, Reply> {
+        let refuse = |fault| Reply::error(None, &fault, Era::Legacy(Revision::LATEST));
+        if !revision.is_some_and(Revision::has_batches) {
+            // An array that is no JSON is no batch either.
+            return Err(refuse(match jsonrpc::split(text) {
+                Err(fault @ Fault::NotJson(_)) => fault,
+                Ok(_) | Err(_) => Fault::Batch,
+            }));
+        }
+        let messages = jsonrpc::split(text).map_err(refuse)?;
+        if messages.len() > LONGEST {
+            return Err(refuse(Fault::OutOfPlace(
+                "a batch holds at most 100 messages: send the rest in another one",
+            )));
+        }
+        let mut batch = Self {
+            replies: Vec::new(),
+            calls: Vec::new(),
+        };
+        for message in messages {
+            batch.add(core, line, message.get());
+        }
+        Ok(batch)
+    }
+
+    fn add(&mut self, core: &Core, line: &Line<'_>, message: &str) {
+        let era = Era::Legacy(Revision::V2025_03_26);
+        let incoming = match jsonrpc::parse(message) {
+            Ok(incoming) => incoming,
+            Err(rejected) => {
+                let reply = Reply::error(rejected.id.as_ref(), &rejected.fault, era);
+                self.replies.push(reply.text);
+                return;
+            }
+        };
+        if let jsonrpc::Incoming::Request { id, method, .. } = &incoming
+            && method == "initialize"
+        {
+            let fault = Fault::OutOfPlace("`initialize` must not be part of a batch");
+            self.replies.push(Reply::error(Some(id), &fault, era).text);
+            return;
+        }
+        match core.take(line, incoming) {
+            Outcome::Reply(reply) | Outcome::Opened(_, reply) => self.replies.push(reply.text),
+            Outcome::Call(call) => self.calls.push(call),
+            Outcome::Taken | Outcome::Refused(_) => {}
+        }
+    }
+
+    /// Runs the calls and returns all answers as one array; `None` when nothing wants one.
+    pub async fn run(
+        self,
+        broker: Broker,
+        grace: Duration,
+        tell: impl Fn(String) + Send + Sync,
+    ) -> Option<String> {
+        let Self { mut replies, calls } = self;
+        let runs = calls
+            .into_iter()
+            .map(|call| call.run(broker.clone(), grace, &tell));
+        let answers = join_all(runs).await;
+        replies.extend(answers.into_iter().flatten().map(|reply| reply.text));
+        (!replies.is_empty()).then(|| format!("[{}]", replies.join(",")))
+    }
+}

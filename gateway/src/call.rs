@@ -1,0 +1,404 @@
+//! `tools/call`: admitted, stored as a task, waited for, answered.
+//!
+//! [`admit`] does everything that can be refused before anything is stored; [`Call::run`] is the
+//! rest. Arguments are never logged: some are secret.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use dormouse_broker::{Accepted, Broker, Ending, Idempotency, NewTask, News, TaskId, Work};
+use dormouse_contract::task::{Failed, Outcome};
+use dormouse_contract::trace::TraceParent;
+use http::HeaderMap;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+
+use crate::answer::{Hears, Reply};
+use crate::catalogue::{Catalogue, Tool};
+use crate::era::{Era, Params};
+use crate::error::{
+    Fault, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, MISSING_CAPABILITY,
+};
+use crate::flights::Flight;
+use crate::headers;
+use crate::jsonrpc::{RequestId, replace};
+use crate::meters::CallOutcome;
+use crate::schema;
+
+/// The longest idempotency key, in bytes.
+const LONGEST_KEY: usize = 256;
+
+/// A `tools/call` request with all that decides about it.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// Its id.
+    pub id: RequestId,
+    /// In which era it is answered.
+    pub era: Era,
+    /// Its params, raw.
+    pub raw: Option<&'a RawValue>,
+    /// Its params, read.
+    pub params: &'a Params<'a>,
+    /// The HTTP request's headers.
+    pub headers: Option<&'a HeaderMap>,
+    /// The beginning of the task's `client`, see [`crate::session::client_json`].
+    pub client: &'a str,
+    /// What the client hears of the call.
+    pub hears: Hears,
+    /// Its legacy session's id.
+    pub session: Option<&'a Arc<str>>,
+    /// Who calls.
+    pub principal: &'a Arc<str>,
+}
+
+/// What admission comes to.
+#[derive(Debug)]
+pub enum Admission {
+    /// To be stored and run.
+    Call(Box<Call>),
+    /// Answered at once, with nothing stored.
+    Answered(Reply),
+}
+
+/// A call that was admitted.
+#[derive(Debug)]
+pub struct Call {
+    id: RequestId,
+    era: Era,
+    tool: Arc<Tool>,
+    task: NewTask,
+    hears: Hears,
+    flight: Option<Flight>,
+    began: Instant,
+}
+
+/// Checks a call: the tool is there, the headers agree, the arguments fit.
+///
+/// # Errors
+/// [`Fault`]; nothing has been stored.
+pub fn admit(catalogue: &Catalogue, request: Request<'_>) -> Result<Admission, Fault> {
+    let began = Instant::now();
+    let name = request
+        .params
+        .name
+        .as_deref()
+        .ok_or_else(|| Fault::InvalidParams("params.name is missing".to_owned()))?;
+    let tool = catalogue
+        .get(name)
+        .ok_or_else(|| Fault::UnknownTool(name.to_owned()))?;
+    let arguments = schema::read_arguments(request.params.arguments)?;
+    if let (Era::Modern, Some(headers)) = (request.era, request.headers) {
+        headers::check_params(headers, &tool.mirrored, &arguments)?;
+    }
+    let problems = tool.schema.problems(&arguments);
+    if !problems.is_empty() {
+        tool.meters.count(CallOutcome::Invalid, began);
+        let message = format!("Invalid arguments for tool {name}: {}", problems.join("; "));
+        return if request.era.tells_models_of_bad_arguments() {
+            let reply = Reply::tool_error(&request.id, &message, None, request.era);
+            Ok(Admission::Answered(reply))
+        } else {
+            Err(Fault::InvalidParams(message))
+        };
+    }
+    let idempotency = idempotency(&request, &arguments)?;
+    let trace = request
+        .params
+        .meta
+        .traceparent
+        .as_deref()
+        .and_then(|text| text.parse::<TraceParent>().ok())
+        .map_or_else(TraceParent::random, TraceParent::child);
+    let task = NewTask {
+        id: TaskId::new(),
+        pool: tool.pool.clone(),
+        capability: tool.declared.clone(),
+        work: Work::Call(compose(&request, tool)),
+        principal: request.principal.clone(),
+        reply_to: request.session.map(|session| reply_to(session, &request.id)),
+        affinity: request.session.cloned(),
+        trace,
+        idempotency,
+        delivery: tool.delivery.clone(),
+    };
+    Ok(Admission::Call(Box::new(Call {
+        id: request.id,
+        era: request.era,
+        tool: tool.clone(),
+        task,
+        hears: request.hears,
+        flight: None,
+        began,
+    })))
+}
+
+fn idempotency(request: &Request<'_>, arguments: &Value) -> Result<Option<Idempotency>, Fault> {
+    let header = match request.headers {
+        Some(headers) => headers::single(headers, headers::IDEMPOTENCY_KEY)?,
+        None => None,
+    };
+    let Some(key) = header.or(request.params.meta.idempotency_key.as_deref()) else {
+        return Ok(None);
+    };
+    if key.is_empty() || key.len() > LONGEST_KEY {
+        return Err(Fault::InvalidParams(format!(
+            "an idempotency key has 1 to {LONGEST_KEY} bytes, this one has {}",
+            key.len()
+        )));
+    }
+    Ok(Some(Idempotency {
+        key: key.to_owned(),
+        arguments: schema::hash(arguments),
+    }))
+}
+
+/// The data of the task: `{"method":"tools/call","params":…,"client":…}` with the params to the
+/// letter, but for the name of a tool that is offered under another one than its function knows.
+fn compose(request: &Request<'_>, tool: &Tool) -> Bytes {
+    let renamed;
+    let params = match (request.raw, request.params.raw_name) {
+        (Some(raw), Some(name)) if tool.is_renamed() => {
+            renamed = replace(raw, name, &Value::from(&*tool.declared).to_string());
+            renamed.as_str()
+        }
+        (Some(raw), _) => raw.get(),
+        (None, _) => "{}",
+    };
+    let mut data = String::with_capacity(params.len() + request.client.len() + 112);
+    data.push_str(r#"{"method":"tools/call","params":"#);
+    data.push_str(params);
+    data.push_str(r#","client":"#);
+    data.push_str(request.client);
+    if let Some(level) = request.hears.log_level {
+        data.push_str(r#","logLevel":""#);
+        data.push_str(level.as_str());
+        data.push('"');
+    }
+    if request.hears.progress_token.is_some() {
+        data.push_str(r#","progress":true"#);
+    }
+    data.push_str("}}");
+    data.into()
+}
+
+fn reply_to(session: &str, id: &RequestId) -> Bytes {
+    // Session ids are base64url: nothing to escape.
+    format!(r#"{{"session":"{session}","id":{id}}}"#).into()
+}
+
+impl Call {
+    /// Lets the client cancel the call by its id.
+    #[must_use]
+    pub fn cancelled_by(mut self: Box<Self>, flight: Flight) -> Box<Self> {
+        self.flight = Some(flight);
+        self
+    }
+
+    /// Stores the task, passes what it tells meanwhile to `tell`, and returns the answer; `None`
+    /// when the client cancelled the call and wants none. A modern call that is dropped before
+    /// it ends, and has no idempotency key, is cancelled after `grace`.
+    pub async fn run(
+        self: Box<Self>,
+        broker: Broker,
+        grace: Duration,
+        tell: impl Fn(String) + Send,
+    ) -> Option<Reply> {
+        let span = tracing::info_span!(
+            "call",
+            trace = %self.task.trace.trace_id(),
+            tool = &*self.tool.name,
+            task = %self.task.id,
+            principal = &*self.task.principal,
+        );
+        self.serve(broker, grace, tell).instrument(span).await
+    }
+
+    async fn serve(
+        self: Box<Self>,
+        broker: Broker,
+        grace: Duration,
+        tell: impl Fn(String) + Send,
+    ) -> Option<Reply> {
+        let Self {
+            id,
+            era,
+            tool,
+            task: new_task,
+            hears,
+            flight,
+            began,
+        } = *self;
+        let cancelled = flight.as_ref().map(|flight| &flight.cancelled);
+        let mut waiter = broker.wait(new_task.id);
+        let mut abandoned = Abandoned::watch(&broker, &new_task, era, grace);
+        let task = new_task.id;
+        let task = match broker.accept(new_task).await {
+            Ok(Accepted::New) => task,
+            Ok(Accepted::Joined(other) | Accepted::Repeated(other)) => other,
+            Err(refusal) => {
+                abandoned.settle();
+                tracing::debug!(%refusal, "call refused");
+                tool.meters.count(CallOutcome::Refused, began);
+                return Some(Reply::error(Some(&id), &Fault::Refused(refusal), era));
+            }
+        };
+        abandoned.task = task;
+        let ending = loop {
+            tokio::select! {
+                biased;
+                () = asked_to_stop(cancelled) => {
+                    abandoned.cancel("the client cancelled the request").await;
+                    tool.meters.count(CallOutcome::Cancelled, began);
+                    return None;
+                }
+                news = waiter.next() => match news {
+                    Some(News::Progress(notification)) => {
+                        if let Some(notice) = hears.notice(&notification) {
+                            tell(notice);
+                        }
+                    }
+                    Some(News::Ended(task, ending)) => break Some((task, ending)),
+                    None => break None,
+                },
+            }
+        };
+        abandoned.settle();
+        let (reply, outcome) = match ending {
+            Some((task, ending)) => answer(&id, era, task, ending),
+            None => (
+                Reply::error(Some(&id), &Fault::Stopped, era),
+                CallOutcome::Unknown,
+            ),
+        };
+        tool.meters.count(outcome, began);
+        tracing::debug!(outcome = outcome.as_str(), "call answered");
+        Some(reply)
+    }
+}
+
+async fn asked_to_stop(cancelled: Option<&CancellationToken>) {
+    match cancelled {
+        Some(token) => token.cancelled().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// How an ending is told. Failures that a model should know of are results (`isError`);
+/// only what says that the request itself was wrong is a JSON-RPC error.
+fn answer(id: &RequestId, era: Era, task: TaskId, ending: Ending) -> (Reply, CallOutcome) {
+    match ending {
+        Ending::Completed(result) => match Reply::passed(id, &result, era) {
+            Ok(reply) => (reply, CallOutcome::Completed),
+            Err(fault) => {
+                tracing::warn!(%task, %fault, "a function's result is unusable");
+                (Reply::error(Some(id), &fault, era), CallOutcome::Failed)
+            }
+        },
+        Ending::Failed(failed) => {
+            let outcome = failed.outcome.into();
+            (answer_failure(id, era, task, failed), outcome)
+        }
+        Ending::Cancelled(reason) => {
+            let message = format!("The call was cancelled: {reason}. {MAY_HAVE_RUN}");
+            let meta = described(task, Outcome::Unknown);
+            let reply = Reply::tool_error(id, &message, Some(meta), era);
+            (reply, CallOutcome::Cancelled)
+        }
+    }
+}
+
+const MAY_HAVE_RUN: &str = "It is not known whether the tool ran: check what it would have \
+                            changed before calling it again.";
+const HAS_NOT_RUN: &str = "The tool did not run: calling it again is safe.";
+
+fn answer_failure(id: &RequestId, era: Era, task: TaskId, failed: Failed) -> Reply {
+    let Failed { error, outcome } = failed;
+    match error.code {
+        code @ (INVALID_REQUEST | METHOD_NOT_FOUND | INVALID_PARAMS | MISSING_CAPABILITY) => {
+            let fault = Fault::Function {
+                code,
+                message: error.message,
+                data: error.data,
+            };
+            Reply::error(Some(id), &fault, era)
+        }
+        _ => {
+            let advice = match outcome {
+                Outcome::NotRun => HAS_NOT_RUN,
+                Outcome::Failed => "The tool ran and failed.",
+                Outcome::Unknown => MAY_HAVE_RUN,
+            };
+            let message = format!("{}. {advice}", error.message.trim_end_matches('.'));
+            Reply::tool_error(id, &message, Some(described(task, outcome)), era)
+        }
+    }
+}
+
+fn described(task: TaskId, outcome: Outcome) -> Value {
+    json!({"dev.dormouse/outcome": outcome, "dev.dormouse/task": task})
+}
+
+/// Cancels a modern call whose client has gone (2026-07-28, "Cancellation": closing the stream
+/// is the signal), unless it has a key by which the client can come back for it.
+struct Abandoned {
+    broker: Broker,
+    task: TaskId,
+    principal: Arc<str>,
+    grace: Duration,
+    armed: bool,
+}
+
+impl Abandoned {
+    fn watch(broker: &Broker, task: &NewTask, era: Era, grace: Duration) -> Self {
+        Self {
+            broker: broker.clone(),
+            task: task.id,
+            principal: task.principal.clone(),
+            grace,
+            armed: era == Era::Modern && task.idempotency.is_none(),
+        }
+    }
+
+    fn settle(&mut self) {
+        self.armed = false;
+    }
+
+    async fn cancel(&mut self, reason: &str) {
+        self.armed = false;
+        let cancelled = self
+            .broker
+            .cancel(self.task, Some(&self.principal), reason)
+            .await;
+        if let Err(error) = cancelled {
+            tracing::warn!(task = %self.task, %error, "could not cancel a task");
+        }
+    }
+}
+
+impl Drop for Abandoned {
+    fn drop(&mut self) {
+        if !self.armed {
+            return;
+        }
+        // Outside a runtime the platform is going down, and the broker settles what is left.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        let mut late = Self {
+            broker: self.broker.clone(),
+            principal: self.principal.clone(),
+            armed: false,
+            ..*self
+        };
+        runtime.spawn(async move {
+            tokio::time::sleep(late.grace).await;
+            late.cancel("the client closed the stream").await;
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,237 @@
+use std::collections::BTreeMap;
+
+use dormouse_contract::Manifest;
+use dormouse_contract::policy::Delivery;
+use dormouse_contract::registration::Registration;
+use dormouse_contract::task::{Requested, TaskError};
+use http::{HeaderName, HeaderValue};
+
+use super::*;
+use crate::era::Revision;
+use crate::session::client_json;
+
+const LEGACY: Era = Era::Legacy(Revision::LATEST);
+
+fn catalogue() -> Catalogue {
+    let pool = |name: &str| {
+        let manifest: Manifest = serde_json::from_str(
+            r#"{"contract":1,"tools":[{"name":"t","inputSchema":
+                {"type":"object","properties":{"n":{"type":"integer","x-mcp-header":"N"}}}}]}"#,
+        )
+        .unwrap();
+        Arc::new(Registration {
+            pool: name.into(),
+            agent_type: String::new(),
+            revision: "1".into(),
+            manifest: Arc::new(manifest),
+            delivery: Delivery::default(),
+            tools: BTreeMap::new(),
+            triggers: Vec::new(),
+            slots: 1,
+            queue_limit: 1,
+        })
+    };
+    Catalogue::build(&[pool("a"), pool("b")], 10, None)
+}
+
+fn id() -> RequestId {
+    RequestId::from_json(serde_json::from_str("1.0").unwrap()).unwrap()
+}
+
+fn admitted(
+    raw: &str,
+    era: Era,
+    headers: Option<&HeaderMap>,
+    hears: Hears,
+) -> Result<Admission, Fault> {
+    let raw: &RawValue = serde_json::from_str(raw).unwrap();
+    let params = Params::parse(Some(raw))?;
+    let session: Arc<str> = "s".into();
+    admit(
+        &catalogue(),
+        Request {
+            id: id(),
+            era,
+            raw: Some(raw),
+            params: &params,
+            headers,
+            client: &client_json(era.as_str(), None, None),
+            hears,
+            session: Some(&session),
+            principal: &"p".into(),
+        },
+    )
+}
+
+fn call(raw: &str) -> Box<Call> {
+    match admitted(raw, LEGACY, None, Hears::default()) {
+        Ok(Admission::Call(call)) => call,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn data(call: &Call) -> String {
+    match &call.task.work {
+        Work::Call(data) => String::from_utf8(data.to_vec()).unwrap(),
+        Work::Event { .. } => panic!("a call is no event"),
+    }
+}
+
+#[test]
+fn params_reach_the_function_to_the_letter() {
+    let params = r#"{ "name" : "t","arguments":{"n":1.0},"x":1E2 }"#;
+    let call = call(params);
+    let data = data(&call);
+    assert!(data.contains(params), "{data}");
+    let requested: Requested<'_> = serde_json::from_str(&data).unwrap();
+    assert_eq!(requested.method, "tools/call");
+    assert_eq!(requested.client.protocol_version, "2025-11-25");
+    assert_eq!(&*call.task.pool, "a");
+    assert_eq!(
+        call.task.reply_to.as_deref(),
+        Some(&br#"{"session":"s","id":1.0}"#[..])
+    );
+}
+
+#[test]
+fn a_renamed_tool_is_called_by_its_declared_name() {
+    let call = call(r#"{"name":"b__t","arguments":{"n":2}}"#);
+    assert_eq!((&*call.task.pool, &*call.task.capability), ("b", "t"));
+    assert!(data(&call).contains(r#""params":{"name":"t","arguments":{"n":2}}"#));
+}
+
+#[test]
+fn the_function_learns_what_the_client_hears() {
+    let hears = Hears {
+        progress_token: Some("1".into()),
+        log_level: Some(crate::level::Level::Warning),
+    };
+    let Ok(Admission::Call(call)) = admitted(r#"{"name":"t"}"#, LEGACY, None, hears) else {
+        panic!("not admitted");
+    };
+    let data = data(&call);
+    let requested: Requested<'_> = serde_json::from_str(&data).unwrap();
+    assert!(requested.client.progress);
+    assert_eq!(requested.client.log_level.as_deref(), Some("warning"));
+}
+
+#[test]
+fn wrong_arguments_are_told_in_the_way_of_the_revision() {
+    let wrong = r#"{"name":"t","arguments":{"n":"x"}}"#;
+    for era in [Era::Modern, LEGACY] {
+        match admitted(wrong, era, None, Hears::default()) {
+            Ok(Admission::Answered(reply)) => assert!(reply.text.contains(r#""isError":true"#)),
+            other => panic!("{other:?}"),
+        }
+    }
+    let old = Era::Legacy(Revision::V2025_06_18);
+    let fault = admitted(wrong, old, None, Hears::default()).unwrap_err();
+    assert_eq!(fault.code(), INVALID_PARAMS);
+    assert!(fault.to_string().contains("/n"));
+}
+
+#[test]
+fn what_cannot_be_called_is_told() {
+    for (params, words) in [
+        (r"{}", "params.name"),
+        (r#"{"name":"nothing"}"#, "Unknown tool: nothing"),
+        (r#"{"name":"t","arguments":[]}"#, "must be an object"),
+        (
+            r#"{"name":"t","_meta":{"dev.dormouse/idempotencyKey":""}}"#,
+            "1 to 256 bytes",
+        ),
+    ] {
+        let fault = admitted(params, LEGACY, None, Hears::default()).unwrap_err();
+        assert_eq!(fault.code(), INVALID_PARAMS, "{params}");
+        assert!(fault.to_string().contains(words), "{fault}");
+    }
+}
+
+#[test]
+fn modern_headers_mirror_marked_arguments() {
+    let params = r#"{"name":"t","arguments":{"n":5}}"#;
+    let mut headers = HeaderMap::new();
+    assert!(admitted(params, Era::Modern, Some(&headers), Hears::default()).is_err());
+    assert!(admitted(params, LEGACY, Some(&headers), Hears::default()).is_ok());
+    headers.insert(
+        HeaderName::from_static("mcp-param-n"),
+        HeaderValue::from_static("5"),
+    );
+    assert!(admitted(params, Era::Modern, Some(&headers), Hears::default()).is_ok());
+}
+
+#[test]
+fn a_key_comes_from_the_header_or_meta_with_the_arguments_hash() {
+    let mut headers = HeaderMap::new();
+    headers.insert(headers::IDEMPOTENCY_KEY, HeaderValue::from_static("from-header"));
+    let params = |order: &str| {
+        format!(r#"{{"name":"t","arguments":{order},"_meta":{{"dev.dormouse/idempotencyKey":"k"}}}}"#)
+    };
+    let key = |params: &str, headers| match admitted(params, LEGACY, headers, Hears::default()) {
+        Ok(Admission::Call(call)) => call.task.idempotency.unwrap(),
+        other => panic!("{other:?}"),
+    };
+    let one = key(&params(r#"{"n":1,"m":2}"#), None);
+    let other = key(&params(r#"{"m":2, "n":1}"#), None);
+    assert_eq!(one, other);
+    assert_eq!(one.key, "k");
+    assert_eq!(key(&params("{}"), Some(&headers)).key, "from-header");
+}
+
+#[test]
+fn the_trace_goes_on_from_the_clients() {
+    let parent = TraceParent::random();
+    let params = format!(r#"{{"name":"t","_meta":{{"traceparent":"{parent}"}}}}"#);
+    let trace = call(&params).task.trace;
+    assert_eq!(trace.trace_id(), parent.trace_id());
+    assert_ne!(trace, parent);
+}
+
+fn failure(code: i32, outcome: Outcome) -> (Reply, CallOutcome) {
+    let error = TaskError {
+        code,
+        message: "it broke.".into(),
+        data: None,
+    };
+    answer(
+        &id(),
+        Era::Modern,
+        TaskId::new(),
+        Ending::Failed(Failed { error, outcome }),
+    )
+}
+
+#[test]
+fn delivery_failures_are_results_in_words_that_a_model_understands() {
+    for (outcome, words, name) in [
+        (Outcome::Unknown, "not known whether the tool ran", "unknown"),
+        (Outcome::NotRun, "did not run", "not-run"),
+        (Outcome::Failed, "ran and failed", "failed"),
+    ] {
+        let (reply, counted) = failure(-32_603, outcome);
+        let reply: Value = serde_json::from_str(&reply.text).unwrap();
+        let result = &reply["result"];
+        assert_eq!(result["isError"], true);
+        assert_eq!(result["resultType"], "complete");
+        assert_eq!(result["_meta"]["dev.dormouse/outcome"], name);
+        let text = result["content"][0]["text"].as_str().unwrap();
+        assert!(text.starts_with("it broke. ") && text.contains(words), "{text}");
+        assert_eq!(counted.as_str(), name);
+    }
+}
+
+#[test]
+fn what_the_function_calls_a_wrong_request_is_a_json_rpc_error() {
+    let (reply, _) = failure(MISSING_CAPABILITY, Outcome::Failed);
+    assert_eq!(reply.status, http::StatusCode::BAD_REQUEST);
+    let reply: Value = serde_json::from_str(&reply.text).unwrap();
+    assert_eq!(reply["error"]["code"], MISSING_CAPABILITY);
+}
+
+#[test]
+fn a_cancellation_by_others_is_told() {
+    let ending = Ending::Cancelled("the operator said so".into());
+    let (reply, outcome) = answer(&id(), LEGACY, TaskId::new(), ending);
+    assert!(reply.text.contains("the operator said so"));
+    assert_eq!(outcome, CallOutcome::Cancelled);
+}

@@ -1,0 +1,68 @@
+//! The gateway's settings.
+
+use std::time::Duration;
+
+use dormouse_contract::door::Door;
+
+/// The gateway's settings.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Who may come in, at both ports.
+    pub door: Door,
+    /// The server's name as clients see it.
+    pub name: String,
+    /// The server's version as clients see it.
+    pub version: String,
+    /// What a model should know of this server.
+    pub instructions: Option<String>,
+    /// The largest HTTP body and WebSocket message, in bytes. Default 4 MiB.
+    pub max_message: usize,
+    /// How many tools one page of `tools/list` holds. Default 1,000.
+    pub page_size: usize,
+    /// How many calls one WebSocket may have in flight; beyond it nothing more is read from it.
+    /// Default 256.
+    pub max_in_flight: usize,
+    /// How often an idle stream or socket shows that it lives. Default 25 s.
+    pub keep_alive: Duration,
+    /// How long a POST waits for its answer before it becomes a stream. Default 500 ms.
+    pub stream_after: Duration,
+    /// How long an HTTP session may rest before it is forgotten. Default 30 min.
+    pub session_idle: Duration,
+    /// How long a modern call goes on after its client has gone. Default 1 s.
+    pub cancel_grace: Duration,
+    /// How long modern clients may keep a list (`ttlMs`). Default 30 s.
+    pub list_ttl: Duration,
+    /// How long running calls may take to end when the gateway stops. Default 30 s.
+    pub drain: Duration,
+}
+
+impl Config {
+    /// The defaults behind this door.
+    #[must_use]
+    pub fn new(door: Door) -> Self {
+        Self {
+            door,
+            name: "dormouse".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            instructions: None,
+            max_message: 4 << 20,
+            page_size: 1_000,
+            max_in_flight: 256,
+            keep_alive: Duration::from_secs(25),
+            stream_after: Duration::from_millis(500),
+            session_idle: Duration::from_secs(30 * 60),
+            cancel_grace: Duration::from_secs(1),
+            list_ttl: Duration::from_secs(30),
+            drain: Duration::from_secs(30),
+        }
+    }
+
+    /// Who a caller is, once the door has let it in: static tokens know one principal.
+    pub(crate) fn principal(&self) -> &'static str {
+        if self.door.is_guarded() {
+            "token/static"
+        } else {
+            "local/anonymous"
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! What all connections share: the catalogue of the moment, the sessions, the broker.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use dormouse_broker::Broker;
+use dormouse_contract::registration::Registrations;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use crate::catalogue::Catalogue;
+use crate::config::Config;
+use crate::era::{self, Revision};
+use crate::meters;
+use crate::session::Sessions;
+
+/// How often sessions at rest are looked for.
+const SWEEP: Duration = Duration::from_secs(30);
+
+/// What all connections share.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub config: Config,
+    pub broker: Broker,
+    pub principal: Arc<str>,
+    pub sessions: Sessions,
+    catalogue: watch::Sender<Arc<Catalogue>>,
+    /// The fingerprint of the list of tools: changes when clients should list again.
+    tools: watch::Sender<u64>,
+    /// The members that every list of the modern era begins with.
+    modern_list: String,
+    /// A modern `server/discover` result's members.
+    discovery: String,
+}
+
+impl Core {
+    pub fn new(config: Config, broker: Broker, pools: &Registrations) -> Self {
+        let catalogue = Arc::new(Catalogue::build(pools, config.page_size, None));
+        announce(&catalogue);
+        let modern_list = modern_list(&config);
+        Self {
+            principal: config.principal().into(),
+            sessions: Sessions::new(meters::sessions()),
+            tools: watch::Sender::new(catalogue.fingerprint()),
+            catalogue: watch::Sender::new(catalogue),
+            discovery: discovery(&config, &modern_list),
+            modern_list,
+            config,
+            broker,
+        }
+    }
+
+    /// The catalogue of the moment.
+    pub fn catalogue(&self) -> Arc<Catalogue> {
+        self.catalogue.borrow().clone()
+    }
+
+    /// Changes when clients should list the tools again.
+    pub fn tools_changes(&self) -> watch::Receiver<u64> {
+        self.tools.subscribe()
+    }
+
+    pub fn modern_list(&self) -> &str {
+        &self.modern_list
+    }
+
+    pub fn discovery(&self) -> &str {
+        &self.discovery
+    }
+
+    /// A legacy `initialize` result.
+    pub fn welcome(&self, revision: Revision) -> String {
+        let mut welcome = json!({
+            "protocolVersion": revision.as_str(),
+            "capabilities": {"logging": {}, "tools": {"listChanged": true}},
+            "serverInfo": server_info(&self.config),
+        });
+        if let Some(instructions) = &self.config.instructions {
+            welcome["instructions"] = instructions.as_str().into();
+        }
+        welcome.to_string()
+    }
+
+    fn replace(&self, pools: &Registrations) {
+        let before = self.catalogue();
+        let catalogue = Catalogue::build(pools, self.config.page_size, Some(&before));
+        let fingerprint = catalogue.fingerprint();
+        if catalogue.remarks() != before.remarks() {
+            announce(&catalogue);
+        }
+        self.catalogue.send_replace(Arc::new(catalogue));
+        self.tools.send_if_modified(|known| {
+            let changed = *known != fingerprint;
+            *known = fingerprint;
+            changed
+        });
+    }
+}
+
+fn announce(catalogue: &Catalogue) {
+    for remark in catalogue.remarks() {
+        tracing::warn!(
+            pool = remark.pool,
+            tool = remark.tool,
+            remark = remark.remark,
+            "a tool is not offered as declared"
+        );
+    }
+}
+
+fn server_info(config: &Config) -> Value {
+    json!({"name": config.name, "version": config.version})
+}
+
+fn modern_list(config: &Config) -> String {
+    let ttl = u64::try_from(config.list_ttl.as_millis()).unwrap_or(u64::MAX);
+    // Behind a token the list belongs to those who have it.
+    let scope = if config.door.is_guarded() {
+        "private"
+    } else {
+        "public"
+    };
+    format!(
+        r#""resultType":"complete","ttlMs":{ttl},"cacheScope":"{scope}","_meta":{{"io.modelcontextprotocol/serverInfo":{}}},"#,
+        server_info(config)
+    )
+}
+
+fn discovery(config: &Config, modern_list: &str) -> String {
+    // List changes are told over `subscriptions/listen`, which is not offered: not declared.
+    let capabilities = json!({"logging": {}, "tools": {}});
+    let versions = json!(era::supported_versions());
+    let instructions = config
+        .instructions
+        .as_deref()
+        .map_or_else(String::new, |text| {
+            format!(r#","instructions":{}"#, Value::from(text))
+        });
+    format!(
+        r#"{modern_list}"supportedVersions":{versions},"capabilities":{capabilities}{instructions}"#
+    )
+}
+
+/// Rebuilds the catalogue when the registrations change, for as long as the gateway is there.
+pub(crate) async fn follow_pools(core: Weak<Core>, mut pools: watch::Receiver<Registrations>) {
+    while pools.changed().await.is_ok() {
+        let registrations = pools.borrow_and_update().clone();
+        let Some(core) = core.upgrade() else { return };
+        // Schemas are compiled here: not on a thread that serves calls.
+        let rebuilt = tokio::task::spawn_blocking(move || core.replace(&registrations)).await;
+        if let Err(error) = rebuilt {
+            tracing::error!(%error, "the catalogue could not be rebuilt: the one before stays");
+        }
+    }
+}
+
+/// Forgets sessions at rest, for as long as the gateway is there.
+pub(crate) async fn sweep_sessions(core: Weak<Core>) {
+    let mut ticks = tokio::time::interval(SWEEP);
+    loop {
+        ticks.tick().await;
+        let Some(core) = core.upgrade() else { return };
+        let forgotten = core.sessions.sweep(core.config.session_idle);
+        if forgotten > 0 {
+            tracing::debug!(forgotten, "sessions at rest are forgotten");
+        }
+    }
+}

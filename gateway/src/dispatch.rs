@@ -1,0 +1,383 @@
+//! From a message to what is done about it, the same for every transport.
+//!
+//! A dual-era server takes its era from how a request opens: modern `_meta` (or the modern
+//! revision in the HTTP header) is served on its own, everything else belongs to a session that
+//! `initialize` opened. Methods that the modern era removed are unknown to modern requests.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use serde_json::value::RawValue;
+
+use crate::answer::{Hears, Reply};
+use crate::call::{self, Admission, Call};
+use crate::core::Core;
+use crate::era::{Era, MODERN, Params, Revision};
+use crate::error::Fault;
+use crate::flights::Flights;
+use crate::headers;
+use crate::jsonrpc::{Incoming, RequestId, Text, for_each_member};
+use crate::level::Level;
+use crate::method::{Method, Notice};
+use crate::session::{Introduction, Session, Transport, client_json};
+
+/// The session that a message comes with.
+#[derive(Debug, Clone)]
+pub(crate) enum Presented {
+    /// It names none.
+    Nothing,
+    /// This one.
+    Open(Arc<Session>),
+    /// It names one that is not there for this caller.
+    Unknown,
+}
+
+/// Where a message comes from.
+#[derive(Debug)]
+pub(crate) enum Line<'a> {
+    /// One of several on a WebSocket.
+    Socket {
+        /// The session that `initialize` opened on it.
+        session: Option<&'a Arc<Session>>,
+        /// What is in flight on it.
+        flights: &'a Arc<Flights>,
+    },
+    /// Alone in an HTTP request.
+    Http {
+        /// The request's headers.
+        headers: &'a HeaderMap,
+        /// The session that it names.
+        session: Presented,
+    },
+}
+
+/// What is to be done about a message.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// Send this.
+    Reply(Reply),
+    /// Run this, then send its answer.
+    Call(Box<Call>),
+    /// A session was opened: send this with its id.
+    Opened(Arc<Session>, Reply),
+    /// Nothing: it was a notification or a response.
+    Taken,
+    /// Nothing can be answered, but over HTTP this says why.
+    Refused(Reply),
+}
+
+impl Line<'_> {
+    fn headers(&self) -> Option<&HeaderMap> {
+        match self {
+            Self::Socket { .. } => None,
+            Self::Http { headers, .. } => Some(headers),
+        }
+    }
+
+    fn transport(&self) -> Transport {
+        match self {
+            Self::Socket { .. } => Transport::WebSocket,
+            Self::Http { .. } => Transport::Http,
+        }
+    }
+
+    /// The session, or why the message cannot be served without one.
+    fn session(&self) -> Result<&Arc<Session>, Fault> {
+        match self {
+            Self::Socket {
+                session: Some(session),
+                ..
+            } => Ok(session),
+            Self::Socket { session: None, .. } => Err(Fault::OutOfPlace(
+                "no session is open: send `initialize` first, or modern requests with _meta",
+            )),
+            Self::Http { session, .. } => match session {
+                Presented::Open(session) => Ok(session),
+                Presented::Unknown => Err(Fault::UnknownSession),
+                Presented::Nothing => Err(Fault::OutOfPlace(
+                    "the header Mcp-Session-Id is missing: send `initialize` first, or modern \
+                     requests with _meta",
+                )),
+            },
+        }
+    }
+
+    /// The revision that an HTTP header names.
+    fn header_version(&self) -> Result<Option<&str>, Fault> {
+        match self.headers() {
+            Some(headers) => headers::single(headers, headers::PROTOCOL_VERSION),
+            None => Ok(None),
+        }
+    }
+
+    /// A legacy message over HTTP names no revision, or one of its era.
+    fn check_legacy_version(&self) -> Result<(), Fault> {
+        match self.header_version()? {
+            Some(version) if Revision::parse(version).is_none() => {
+                Err(Fault::UnsupportedVersion(version.to_owned()))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn says_modern(&self) -> bool {
+        matches!(self.header_version(), Ok(Some(MODERN)))
+    }
+}
+
+impl Core {
+    /// Does what can be done about a message at once.
+    pub(crate) fn take(&self, line: &Line<'_>, incoming: Incoming<'_>) -> Outcome {
+        match incoming {
+            Incoming::Request { id, method, params } => {
+                let mut era = Era::Legacy(Revision::LATEST);
+                let served = Params::parse(params).and_then(|read| {
+                    if read.meta.is_modern() || line.says_modern() {
+                        era = Era::Modern;
+                        self.serve_modern(line, &id, &method, params, &read)
+                    } else {
+                        self.serve_legacy(line, &id, &method, params, &read)
+                    }
+                });
+                served.unwrap_or_else(|fault| Outcome::Reply(Reply::error(Some(&id), &fault, era)))
+            }
+            Incoming::Notification { method, params } => note(line, &method, params)
+                .map_or_else(refused, |()| Outcome::Taken),
+            // No request of ours is open: there is nothing that it could answer.
+            Incoming::Response => Outcome::Taken,
+        }
+    }
+
+    fn serve_modern(
+        &self,
+        line: &Line<'_>,
+        id: &RequestId,
+        method: &str,
+        raw: Option<&RawValue>,
+        params: &Params<'_>,
+    ) -> Result<Outcome, Fault> {
+        if let (Some(headers), Some(version)) = (line.headers(), &params.meta.version) {
+            headers::check_version(headers, version)?;
+        }
+        params.meta.check_modern()?;
+        let known = Method::parse(method);
+        if let Some(headers) = line.headers() {
+            let name = match known {
+                Some(Method::CallTool) => params.name.as_deref(),
+                _ => None,
+            };
+            headers::check_standard(headers, method, name)?;
+        }
+        match known {
+            Some(Method::Discover) => Ok(Outcome::Reply(Reply::members(id, &[self.discovery()]))),
+            Some(Method::ListTools) => {
+                let catalogue = self.catalogue();
+                let page = catalogue.page(params.cursor.as_deref())?;
+                let members = [self.modern_list(), page];
+                Ok(Outcome::Reply(Reply::members(id, &members)))
+            }
+            Some(Method::CallTool) => {
+                let meta = &params.meta;
+                let request = call::Request {
+                    id: id.clone(),
+                    era: Era::Modern,
+                    raw,
+                    params,
+                    headers: line.headers(),
+                    client: &client_json(MODERN, meta.capabilities, meta.info),
+                    hears: Hears {
+                        progress_token: meta.progress_token.map(|token| token.get().into()),
+                        log_level: meta.log_level,
+                    },
+                    session: None,
+                    principal: &self.principal,
+                };
+                let flights = match line {
+                    Line::Socket { flights, .. } => Some(*flights),
+                    Line::Http { .. } => None,
+                };
+                self.admit(request, flights)
+            }
+            Some(Method::Initialize | Method::Ping | Method::SetLogLevel) | None => {
+                Err(Fault::UnknownMethod(method.to_owned()))
+            }
+        }
+    }
+
+    fn serve_legacy(
+        &self,
+        line: &Line<'_>,
+        id: &RequestId,
+        method: &str,
+        raw: Option<&RawValue>,
+        params: &Params<'_>,
+    ) -> Result<Outcome, Fault> {
+        let known = Method::parse(method);
+        match known {
+            Some(Method::Initialize) => return self.initialize(line, id, raw),
+            Some(Method::Discover) => {
+                return Err(Fault::MissingMeta(
+                    "io.modelcontextprotocol/protocolVersion",
+                ));
+            }
+            Some(Method::Ping) if matches!(line, Line::Socket { session: None, .. }) => {
+                return Ok(Outcome::Reply(Reply::result(id, "{}")));
+            }
+            Some(_) | None => {}
+        }
+        line.check_legacy_version()?;
+        let session = line.session()?;
+        match known {
+            Some(Method::Ping) => Ok(Outcome::Reply(Reply::result(id, "{}"))),
+            Some(Method::SetLogLevel) => {
+                session.set_log_level(level_of(raw)?);
+                Ok(Outcome::Reply(Reply::result(id, "{}")))
+            }
+            Some(Method::ListTools) => {
+                let catalogue = self.catalogue();
+                let page = catalogue.page(params.cursor.as_deref())?;
+                Ok(Outcome::Reply(Reply::members(id, &[page])))
+            }
+            Some(Method::CallTool) => {
+                let request = call::Request {
+                    id: id.clone(),
+                    era: Era::Legacy(session.revision()),
+                    raw,
+                    params,
+                    headers: line.headers(),
+                    client: session.client(),
+                    hears: Hears {
+                        progress_token: params.meta.progress_token.map(|token| token.get().into()),
+                        log_level: Some(session.log_level()),
+                    },
+                    session: Some(session.id()),
+                    principal: &self.principal,
+                };
+                self.admit(request, Some(session.flights()))
+            }
+            Some(Method::Initialize | Method::Discover) | None => {
+                Err(Fault::UnknownMethod(method.to_owned()))
+            }
+        }
+    }
+
+    fn admit(
+        &self,
+        request: call::Request<'_>,
+        flights: Option<&Arc<Flights>>,
+    ) -> Result<Outcome, Fault> {
+        let flight = flights
+            .map(|flights| flights.begin(&request.id))
+            .transpose()?;
+        match call::admit(&self.catalogue(), request)? {
+            Admission::Answered(reply) => Ok(Outcome::Reply(reply)),
+            Admission::Call(call) => Ok(Outcome::Call(match flight {
+                Some(flight) => call.cancelled_by(flight),
+                None => call,
+            })),
+        }
+    }
+
+    fn initialize(
+        &self,
+        line: &Line<'_>,
+        id: &RequestId,
+        raw: Option<&RawValue>,
+    ) -> Result<Outcome, Fault> {
+        let flights = match line {
+            Line::Socket {
+                session: Some(_), ..
+            } => {
+                return Err(Fault::OutOfPlace(
+                    "this connection is initialized already: open another one for another session",
+                ));
+            }
+            Line::Socket { flights, .. } => Arc::clone(flights),
+            Line::Http { .. } => Arc::default(),
+        };
+        let introduction = introduction(raw)?;
+        let reply = Reply::result(id, &self.welcome(introduction.revision));
+        let session =
+            self.sessions
+                .open(&self.principal, line.transport(), introduction, flights);
+        tracing::debug!(revision = %session.revision(), "session opened");
+        Ok(Outcome::Opened(session, reply))
+    }
+}
+
+fn refused(fault: Fault) -> Outcome {
+    Outcome::Refused(Reply::error(None, &fault, Era::Legacy(Revision::LATEST)))
+}
+
+/// A client's `initialize` params. An unknown revision is answered with our newest ("Version
+/// Negotiation" of the legacy lifecycle).
+fn introduction(raw: Option<&RawValue>) -> Result<Introduction<'_>, Fault> {
+    let (mut version, mut capabilities, mut info) = (None, None, None);
+    if let Some(raw) = raw {
+        for_each_member(raw, |name, value| match name {
+            "protocolVersion" => version = serde_json::from_str::<Text<'_>>(value.get()).ok(),
+            "capabilities" => capabilities = Some(value),
+            "clientInfo" => info = Some(value),
+            _ => {}
+        })
+        .map_err(|error| Fault::InvalidParams(format!("params cannot be read: {error}")))?;
+    }
+    let Some(Text(version)) = version else {
+        return Err(Fault::InvalidParams(
+            "params.protocolVersion is missing or no string".to_owned(),
+        ));
+    };
+    Ok(Introduction {
+        revision: Revision::parse(&version).unwrap_or(Revision::LATEST),
+        capabilities: capabilities.filter(|raw| raw.get().starts_with('{')),
+        info: info.filter(|raw| raw.get().starts_with('{')),
+    })
+}
+
+fn level_of(raw: Option<&RawValue>) -> Result<Level, Fault> {
+    let mut level = None;
+    if let Some(raw) = raw {
+        for_each_member(raw, |name, value| {
+            if name == "level" {
+                level = serde_json::from_str::<Text<'_>>(value.get()).ok();
+            }
+        })
+        .map_err(|error| Fault::InvalidParams(format!("params cannot be read: {error}")))?;
+    }
+    match level {
+        Some(Text(level)) => Level::parse(&level),
+        None => Err(Fault::InvalidParams(
+            "params.level is missing or no string".to_owned(),
+        )),
+    }
+}
+
+fn note(line: &Line<'_>, method: &str, raw: Option<&RawValue>) -> Result<(), Fault> {
+    let flights = match line {
+        Line::Socket { flights, .. } => *flights,
+        // Modern HTTP knows no notifications from the client: they are taken and mean nothing.
+        Line::Http { .. } if line.says_modern() => return Ok(()),
+        Line::Http { .. } => {
+            line.check_legacy_version()?;
+            line.session()?.flights()
+        }
+    };
+    match Notice::parse(method) {
+        Notice::Noted => {}
+        Notice::Cancelled => {
+            let mut id = None;
+            if let Some(raw) = raw {
+                // Malformed ones are overlooked, as the specification asks.
+                let _ = for_each_member(raw, |name, value| {
+                    if name == "requestId" {
+                        id = RequestId::from_json(value);
+                    }
+                });
+            }
+            if let Some(id) = id {
+                flights.cancel(&id);
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,279 @@
+//! `POST /mcp`: one message, answered as JSON or as a stream of events.
+//!
+//! A call that ends soon and tells nothing is answered as JSON. One that tells of its progress,
+//! or takes longer, becomes a stream if the client takes one.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Incoming;
+
+use crate::answer::Reply;
+use crate::batch::Batch;
+use crate::call::Call;
+use crate::core::Core;
+use crate::dispatch::{Line, Outcome, Presented};
+use crate::error::Fault;
+use crate::headers;
+use crate::http::{Body, LEGACY, empty, error, json, reply, session_of, sse};
+use crate::jsonrpc;
+use crate::outbox::Outbox;
+
+/// In which forms a client takes an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Accepts {
+    json: bool,
+    events: bool,
+}
+
+/// Serves a POST.
+pub(crate) async fn serve(core: &Arc<Core>, request: Request<Incoming>) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    let headers = head.headers;
+    if !is_json(&headers) {
+        return error(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            &Fault::OutOfPlace("the header Content-Type must be application/json"),
+        );
+    }
+    let accepts = accepts(&headers);
+    if !accepts.json && !accepts.events {
+        return error(
+            StatusCode::NOT_ACCEPTABLE,
+            &Fault::OutOfPlace(
+                "the header Accept must list application/json and text/event-stream",
+            ),
+        );
+    }
+    let text = match read(body, &headers, core.config.max_message).await {
+        Ok(text) => text,
+        Err(refusal) => return refusal,
+    };
+    let session = session_of(core, &headers);
+    let revision = match &session {
+        Presented::Open(session) => Some(session.revision()),
+        Presented::Nothing | Presented::Unknown => None,
+    };
+    let line = Line::Http {
+        headers: &headers,
+        session,
+    };
+    if jsonrpc::is_batch(&text) {
+        return match Batch::take(core, &line, revision, &text) {
+            Ok(batch) => serve_batch(core, batch).await,
+            Err(refusal) => reply(refusal),
+        };
+    }
+    let incoming = match jsonrpc::parse(&text) {
+        Ok(incoming) => incoming,
+        Err(rejected) => {
+            return reply(Reply::error(
+                rejected.id.as_ref(),
+                &rejected.fault,
+                LEGACY,
+            ));
+        }
+    };
+    let outcome = core.take(&line, incoming);
+    drop(text);
+    match outcome {
+        Outcome::Reply(answer) => in_form(answer, accepts),
+        Outcome::Refused(refusal) => reply(refusal),
+        Outcome::Taken => empty(StatusCode::ACCEPTED),
+        Outcome::Opened(session, answer) => {
+            let mut response = in_form(answer, accepts);
+            if let Ok(id) = HeaderValue::from_str(session.id()) {
+                response
+                    .headers_mut()
+                    .insert(HeaderName::from_static(headers::SESSION_ID), id);
+            }
+            response
+        }
+        Outcome::Call(call) => serve_call(core, call, accepts).await,
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .is_some_and(|media| media.trim().eq_ignore_ascii_case("application/json"))
+}
+
+fn accepts(headers: &HeaderMap) -> Accepts {
+    let mut values = headers.get_all(ACCEPT).iter().peekable();
+    if values.peek().is_none() {
+        return Accepts {
+            json: true,
+            events: false,
+        };
+    }
+    let mut accepts = Accepts {
+        json: false,
+        events: false,
+    };
+    let ranges = values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|range| range.split(';').next());
+    for range in ranges {
+        match range.trim().to_ascii_lowercase().as_str() {
+            "application/json" | "application/*" | "*/*" => accepts.json = true,
+            "text/event-stream" | "text/*" => accepts.events = true,
+            _ => {}
+        }
+    }
+    accepts
+}
+
+async fn read(body: Incoming, headers: &HeaderMap, limit: usize) -> Result<String, Response<Body>> {
+    let too_large = || {
+        error(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            &Fault::OutOfPlace("the body is larger than this server takes: send less at once"),
+        )
+    };
+    let announced = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > limit as u64) {
+        return Err(too_large());
+    }
+    let bytes = match Limited::new(body, limit).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(failure) if failure.is::<http_body_util::LengthLimitError>() => {
+            return Err(too_large());
+        }
+        Err(failure) => {
+            tracing::debug!(error = %failure, "a body broke off");
+            return Err(empty(StatusCode::BAD_REQUEST));
+        }
+    };
+    String::from_utf8(bytes.into()).map_err(|_| {
+        let fault = Fault::NotJson("it is not UTF-8".to_owned());
+        reply(Reply::error(None, &fault, LEGACY))
+    })
+}
+
+/// An answer that is there already. Errors stay JSON with their status, whatever is accepted.
+fn in_form(answer: Reply, accepts: Accepts) -> Response<Body> {
+    if accepts.json || answer.status != StatusCode::OK {
+        return reply(answer);
+    }
+    let mut text = String::new();
+    sse::write_event(&answer.text, &mut text);
+    sse::response(futures_util::stream::iter([text.into()]))
+}
+
+async fn serve_batch(core: &Core, batch: Batch) -> Response<Body> {
+    // Notifications of a batch's calls have no stream to go to.
+    let answer = batch.run(core.broker.clone(), core.config.cancel_grace, |_| {});
+    match answer.await {
+        Some(text) => json(StatusCode::OK, text),
+        None => empty(StatusCode::ACCEPTED),
+    }
+}
+
+type Answer = Pin<Box<dyn Future<Output = Option<Reply>> + Send>>;
+
+/// What a call does first.
+enum First {
+    Ends(Option<Reply>),
+    Tells(String),
+    TakesLong,
+}
+
+async fn serve_call(core: &Core, call: Box<Call>, accepts: Accepts) -> Response<Body> {
+    let outbox = Arc::new(Outbox::default());
+    let teller = Arc::clone(&outbox);
+    let mut answer: Answer = Box::pin(call.run(
+        core.broker.clone(),
+        core.config.cancel_grace,
+        move |notice| teller.notice(notice),
+    ));
+    if !accepts.events {
+        return answered(answer.await, accepts);
+    }
+    let mut patience = std::pin::pin!(tokio::time::sleep(core.config.stream_after));
+    let first = poll_fn(|cx| {
+        if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
+            return Poll::Ready(First::Ends(answer));
+        }
+        if let Some(notice) = outbox.pop() {
+            return Poll::Ready(First::Tells(notice));
+        }
+        patience.as_mut().poll(cx).map(|()| First::TakesLong)
+    })
+    .await;
+    let interval = core.config.keep_alive;
+    let told = match first {
+        First::Ends(answer) if outbox.is_empty() => return answered(answer, accepts),
+        First::Ends(answer) => {
+            let answer = answer.map(|reply| reply.text);
+            let last = Some(Box::pin(std::future::ready(answer)));
+            return sse::response(sse::Events::new(last, outbox, None, interval));
+        }
+        First::Tells(notice) => Some(notice),
+        First::TakesLong => None,
+    };
+    let answer = Box::pin(async move { answer.await.map(|reply| reply.text) });
+    sse::response(sse::Events::new(Some(answer), outbox, told, interval))
+}
+
+fn answered(answer: Option<Reply>, accepts: Accepts) -> Response<Body> {
+    match answer {
+        Some(answer) => in_form(answer, accepts),
+        // Cancelled by its client, who wants no answer.
+        None => empty(StatusCode::ACCEPTED),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(name: HeaderName, values: &[&'static str]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(name.clone(), HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    #[test]
+    fn what_a_client_takes_is_read_from_accept() {
+        let cases: [(&[&str], bool, bool); 7] = [
+            (&[], true, false),
+            (&["application/json, text/event-stream"], true, true),
+            (&["application/json", "text/event-stream;q=0.5"], true, true),
+            (&["*/*"], true, false),
+            (&["Text/Event-Stream"], false, true),
+            (&["text/html"], false, false),
+            (&[""], false, false),
+        ];
+        for (values, json, events) in cases {
+            let read = accepts(&headers(ACCEPT, values));
+            assert_eq!(read, Accepts { json, events }, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn bodies_are_json() {
+        for (value, good) in [
+            ("application/json", true),
+            ("Application/JSON; charset=utf-8", true),
+            ("text/plain", false),
+            ("application/jsonp", false),
+        ] {
+            assert_eq!(is_json(&headers(CONTENT_TYPE, &[value])), good, "{value}");
+        }
+        assert!(!is_json(&HeaderMap::new()));
+    }
+}

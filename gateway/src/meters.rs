@@ -1,0 +1,107 @@
+//! What is counted: calls by tool and outcome, how long they take, open sessions.
+//!
+//! Handles are taken once a tool, not once a call; a recorder must be installed before the
+//! gateway is made.
+
+use std::time::Instant;
+
+use dormouse_contract::task::Outcome;
+use metrics::{Counter, Gauge, Histogram};
+
+/// How a call ended, as `outcome` of `dormouse_calls_total` says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallOutcome {
+    /// With a result.
+    Completed,
+    /// The function says that it failed.
+    Failed,
+    /// The function did not run.
+    NotRun,
+    /// Nobody knows whether it ran.
+    Unknown,
+    /// Cancelled by the caller or an operator.
+    Cancelled,
+    /// The arguments break the tool's schema; nothing was stored.
+    Invalid,
+    /// The broker did not take it; nothing was stored.
+    Refused,
+}
+
+impl CallOutcome {
+    const ALL: [Self; 7] = [
+        Self::Completed,
+        Self::Failed,
+        Self::NotRun,
+        Self::Unknown,
+        Self::Cancelled,
+        Self::Invalid,
+        Self::Refused,
+    ];
+
+    /// The label's value.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::NotRun => "not-run",
+            Self::Unknown => "unknown",
+            Self::Cancelled => "cancelled",
+            Self::Invalid => "invalid",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+impl From<Outcome> for CallOutcome {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::NotRun => Self::NotRun,
+            Outcome::Failed => Self::Failed,
+            Outcome::Unknown => Self::Unknown,
+        }
+    }
+}
+
+/// One tool's meters.
+#[derive(Clone)]
+pub struct Meters {
+    outcomes: [Counter; 7],
+    seconds: Histogram,
+}
+
+impl std::fmt::Debug for Meters {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Meters")
+    }
+}
+
+impl Meters {
+    /// The meters of the tool that is offered under this name.
+    #[must_use]
+    pub fn new(tool: &str) -> Self {
+        let tool = tool.to_owned();
+        Self {
+            outcomes: CallOutcome::ALL.map(|outcome| {
+                metrics::counter!(
+                    "dormouse_calls_total",
+                    "tool" => tool.clone(),
+                    "outcome" => outcome.as_str()
+                )
+            }),
+            seconds: metrics::histogram!("dormouse_call_seconds", "tool" => tool.clone()),
+        }
+    }
+
+    /// Counts a call that began then and has ended so.
+    pub fn count(&self, outcome: CallOutcome, began: Instant) {
+        self.outcomes[outcome as usize].increment(1);
+        self.seconds.record(began.elapsed().as_secs_f64());
+    }
+}
+
+/// The gauge of open sessions.
+#[must_use]
+pub fn sessions() -> Gauge {
+    metrics::gauge!("dormouse_sessions")
+}

@@ -1,0 +1,54 @@
+//! The methods that are served, and in which era.
+
+/// A request's method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// `initialize`, legacy: opens a session.
+    Initialize,
+    /// `ping`, legacy.
+    Ping,
+    /// `logging/setLevel`, legacy.
+    SetLogLevel,
+    /// `server/discover`, modern.
+    Discover,
+    /// `tools/list`
+    ListTools,
+    /// `tools/call`
+    CallTool,
+}
+
+impl Method {
+    /// The method of this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Some(match name {
+            "initialize" => Self::Initialize,
+            "ping" => Self::Ping,
+            "logging/setLevel" => Self::SetLogLevel,
+            "server/discover" => Self::Discover,
+            "tools/list" => Self::ListTools,
+            "tools/call" => Self::CallTool,
+            _ => return None,
+        })
+    }
+}
+
+/// What a client may tell without being answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notice {
+    /// `notifications/cancelled`
+    Cancelled,
+    /// `notifications/initialized`, and whatever else needs nothing done.
+    Noted,
+}
+
+impl Notice {
+    /// The notice of this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Self {
+        match name {
+            "notifications/cancelled" => Self::Cancelled,
+            _ => Self::Noted,
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! MCP over WebSocket: one JSON-RPC message a text frame, subprotocol `mcp`.
+//!
+//! MCP permits it as a custom transport. Legacy clients open a session with `initialize`; modern
+//! requests follow the rules of stdio: ids interleave, `notifications/cancelled` cancels.
+
+mod connection;
+pub(crate) mod frames;
+mod socket;
+mod upgrade;
+
+pub(crate) use connection::serve;
+pub(crate) use upgrade::{Upgraded, asks, respond};

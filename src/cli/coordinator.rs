@@ -1,0 +1,180 @@
+//! A small client of the coordinator's API: plain HTTP/1.1, one connection a request.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION, HOST, HeaderMap, HeaderValue};
+use http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::Connection;
+use super::endpoint::Endpoint;
+use super::failure::Failure;
+
+/// The API answers at once; what takes longer will not come.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The coordinator, as this command reaches it.
+pub(super) struct Coordinator {
+    endpoint: Endpoint,
+    token: Option<HeaderValue>,
+}
+
+impl Coordinator {
+    pub(super) fn new(connection: &Connection) -> Result<Self, Failure> {
+        let endpoint = Endpoint::parse("--coordinator-url", "http", &connection.coordinator_url)?;
+        Ok(Self {
+            endpoint,
+            token: bearer(connection)?,
+        })
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Result<Bytes, Failure> {
+        self.request(Method::GET, path, HeaderMap::new(), Bytes::new())
+            .await
+    }
+
+    pub(super) async fn post(
+        &self,
+        path: &str,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Bytes, Failure> {
+        self.request(Method::POST, path, headers, body).await
+    }
+
+    /// Reads an answer into the type that the API documents.
+    pub(super) fn read<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, Failure> {
+        serde_json::from_slice(body).map_err(|error| self.endpoint.strange(error.to_string()))
+    }
+
+    async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Bytes, Failure> {
+        let exchange = self.exchange(method, path, headers, body);
+        match tokio::time::timeout(PATIENCE, exchange).await {
+            Ok(answered) => answered,
+            Err(_) => Err(Failure::Slow {
+                url: self.endpoint.url.clone(),
+                within: PATIENCE,
+            }),
+        }
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Bytes, Failure> {
+        let stream = self.endpoint.connect().await?;
+        let strange = |error: hyper::Error| self.endpoint.strange(error.to_string());
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(strange)?;
+        // Its error is the request's error too, and is told there.
+        tokio::spawn(connection);
+        let request = self.build(method, path, headers, body)?;
+        let response = sender.send_request(request).await.map_err(strange)?;
+        let status = response.status();
+        let body = response.into_body().collect().await.map_err(strange)?;
+        accepted(status, body.to_bytes())
+    }
+
+    fn build(
+        &self,
+        method: Method,
+        path: &str,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Request<Full<Bytes>>, Failure> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.endpoint.path))
+            .header(HOST, &self.endpoint.authority)
+            .header(ACCEPT, "application/json")
+            .body(Full::new(body))
+            .map_err(|error| self.endpoint.strange(error.to_string()))?;
+        request.headers_mut().extend(headers);
+        if let Some(token) = &self.token {
+            request.headers_mut().insert(AUTHORIZATION, token.clone());
+        }
+        Ok(request)
+    }
+}
+
+/// The Authorization header, when there is a token.
+pub(super) fn bearer(connection: &Connection) -> Result<Option<HeaderValue>, Failure> {
+    let Some(token) = connection.token.as_deref().filter(|it| !it.is_empty()) else {
+        return Ok(None);
+    };
+    let mut value = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| {
+        Failure::Usage("--token holds characters that no HTTP header can carry".to_owned())
+    })?;
+    value.set_sensitive(true);
+    Ok(Some(value))
+}
+
+/// A name as one segment of a path, or one value of a query.
+pub(super) fn encoded(name: &str) -> String {
+    utf8_percent_encode(name, NON_ALPHANUMERIC).to_string()
+}
+
+/// What a problem (RFC 9457) says; `None` when the body is none.
+pub(super) fn detail(body: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Problem {
+        detail: String,
+    }
+    let problem: Problem = serde_json::from_slice(body).ok()?;
+    Some(problem.detail)
+}
+
+fn accepted(status: StatusCode, body: Bytes) -> Result<Bytes, Failure> {
+    if status.is_success() {
+        return Ok(body);
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        return Err(Failure::Token);
+    }
+    let detail = detail(&body).unwrap_or_else(|| {
+        let reason = status.canonical_reason().unwrap_or("no reason given");
+        reason.to_owned()
+    });
+    Err(Failure::Refused {
+        status: status.as_u16(),
+        detail,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_is_told_by_its_detail() {
+        let body =
+            Bytes::from_static(br#"{"type":"x","title":"t","status":404,"detail":"no such task"}"#);
+        let failure = accepted(StatusCode::NOT_FOUND, body).unwrap_err();
+        assert!(failure.to_string().contains("(404): no such task"));
+        let failure = accepted(StatusCode::BAD_GATEWAY, Bytes::from_static(b"<html>")).unwrap_err();
+        assert!(failure.to_string().contains("Bad Gateway"));
+        let failure = accepted(StatusCode::UNAUTHORIZED, Bytes::new()).unwrap_err();
+        assert!(failure.to_string().contains("DORMOUSE_TOKEN"));
+    }
+
+    #[test]
+    fn names_cannot_leave_their_place_in_the_path() {
+        assert_eq!(encoded("a/../b?c"), "a%2F%2E%2E%2Fb%3Fc");
+    }
+}

@@ -1,0 +1,224 @@
+//! `dormouse tasks`: what was asked, where it stands, and its cancellation.
+
+use bytes::Bytes;
+use clap::{Args, Subcommand};
+use dormouse_broker::{TaskId, TaskRecord};
+use dormouse_coordinator::api::{CancelRequest, Cancelled, TaskPage};
+use http::header::HeaderMap;
+use jiff::Timestamp;
+
+use super::coordinator::{Coordinator, encoded};
+use super::failure::Failure;
+use super::readable::{ago, plain, table};
+use super::timeline::{render, word};
+use super::{Connection, Output, print};
+
+/// What is typed after `tasks`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct TasksArgs {
+    #[command(subcommand)]
+    command: Option<TasksCommand>,
+    #[command(flatten)]
+    list: ListArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum TasksCommand {
+    /// List tasks, the newest first (the default)
+    List(ListArgs),
+    /// Show one task and all that happened to it
+    Show {
+        /// The task's id
+        id: TaskId,
+        /// How the task is printed
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Output,
+    },
+    /// Cancel a task
+    Cancel {
+        /// The task's id
+        id: TaskId,
+        /// Why, for the task's history
+        #[arg(long)]
+        reason: Option<String>,
+        /// How the answer is printed
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Output,
+    },
+}
+
+#[derive(Debug, Args)]
+struct ListArgs {
+    /// Only tasks of this pool
+    #[arg(long)]
+    pool: Option<String>,
+    /// Only tasks in this state
+    #[arg(
+        long,
+        value_parser = ["accepted", "running", "suspended", "completed", "failed", "cancelled"]
+    )]
+    state: Option<String>,
+    /// Only dead letters: failed tasks whose attempts are used up
+    #[arg(long)]
+    dead: bool,
+    /// Only tasks older than this one
+    #[arg(long, value_name = "ID")]
+    before: Option<TaskId>,
+    /// At most so many
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u8).range(1..=100))]
+    limit: u8,
+    /// How the tasks are printed
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Output,
+}
+
+pub(super) async fn run(args: TasksArgs, connection: &Connection) -> Result<(), Failure> {
+    let coordinator = Coordinator::new(connection)?;
+    match args.command.unwrap_or(TasksCommand::List(args.list)) {
+        TasksCommand::List(args) => list(&args, &coordinator).await,
+        TasksCommand::Show { id, output } => show(id, output, &coordinator).await,
+        TasksCommand::Cancel { id, reason, output } => {
+            cancel(id, reason, output, &coordinator).await
+        }
+    }
+}
+
+async fn list(args: &ListArgs, coordinator: &Coordinator) -> Result<(), Failure> {
+    let answer = coordinator.get(&format!("/tasks?{}", query(args))).await?;
+    if args.output == Output::Json {
+        return print::lines(answer);
+    }
+    let page: TaskPage = coordinator.read(&answer)?;
+    print::lines(overview(&page, Timestamp::now()))
+}
+
+fn query(args: &ListArgs) -> String {
+    let mut query = format!("limit={}", args.limit);
+    for (name, value) in [("pool", &args.pool), ("state", &args.state)] {
+        if let Some(value) = value {
+            query.push_str(&format!("&{name}={}", encoded(value)));
+        }
+    }
+    if args.dead {
+        query.push_str("&dead=true");
+    }
+    if let Some(before) = args.before {
+        query.push_str(&format!("&before={before}"));
+    }
+    query
+}
+
+fn overview(page: &TaskPage, now: Timestamp) -> String {
+    if page.tasks.is_empty() {
+        return "no task matches".to_owned();
+    }
+    let rows: Vec<_> = page.tasks.iter().map(|task| row(task, now)).collect();
+    let mut text = table(
+        ["TASK", "ACCEPTED", "STATE", "POOL", "CAPABILITY", "CALLER"],
+        &rows,
+    );
+    if let Some(next) = page.next {
+        text.push_str(&format!("\nolder ones: --before {next}\n"));
+    }
+    text
+}
+
+fn row(task: &TaskRecord, now: Timestamp) -> [String; 6] {
+    let accepted = match task.accepted_at.parse() {
+        Ok(then) => ago(then, now),
+        Err(_) => plain(&task.accepted_at),
+    };
+    [
+        task.id.to_string(),
+        accepted,
+        word(task.state).to_owned(),
+        plain(&task.pool),
+        plain(&task.capability),
+        plain(&task.principal),
+    ]
+}
+
+async fn show(id: TaskId, output: Output, coordinator: &Coordinator) -> Result<(), Failure> {
+    let answer = coordinator.get(&format!("/tasks/{id}")).await?;
+    match output {
+        Output::Json => print::lines(answer),
+        Output::Text => print::lines(render(&coordinator.read(&answer)?, Timestamp::now())),
+    }
+}
+
+async fn cancel(
+    id: TaskId,
+    reason: Option<String>,
+    output: Output,
+    coordinator: &Coordinator,
+) -> Result<(), Failure> {
+    let body = serde_json::to_vec(&CancelRequest { reason })
+        .map_err(|error| Failure::Usage(error.to_string()))?;
+    let answer = coordinator
+        .post(
+            &format!("/tasks/{id}/cancel"),
+            HeaderMap::new(),
+            Bytes::from(body),
+        )
+        .await?;
+    match output {
+        Output::Json => print::lines(answer),
+        Output::Text => {
+            let cancelled: Cancelled = coordinator.read(&answer)?;
+            print::lines(format!(
+                "task {} is {}",
+                cancelled.id,
+                word(cancelled.state)
+            ))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dormouse_broker::State;
+
+    use super::*;
+
+    fn args() -> ListArgs {
+        ListArgs {
+            pool: Some("a&b".into()),
+            state: Some("failed".into()),
+            dead: true,
+            before: None,
+            limit: 5,
+            output: Output::Text,
+        }
+    }
+
+    #[test]
+    fn the_query_holds_what_was_asked_and_nothing_more() {
+        assert_eq!(query(&args()), "limit=5&pool=a%26b&state=failed&dead=true");
+    }
+
+    #[test]
+    fn the_list_says_how_to_go_on() {
+        let task = TaskRecord {
+            id: TaskId::new(),
+            pool: "p".into(),
+            capability: "t".into(),
+            principal: "local/anonymous".into(),
+            state: State::Running,
+            round: 1,
+            attempt: 1,
+            accepted_at: "2026-03-01T12:00:00Z".into(),
+            changed_at: "2026-03-01T12:00:00Z".into(),
+            traceparent: String::new(),
+            failure: None,
+            history: vec![],
+        };
+        let page = TaskPage {
+            next: Some(task.id),
+            tasks: vec![task],
+        };
+        let text = overview(&page, "2026-03-01T12:02:00Z".parse().unwrap());
+        assert!(text.contains("2 min ago") && text.contains("running"));
+        assert!(text.contains("--before"));
+    }
+}

@@ -1,0 +1,62 @@
+//! The settings of `dormouse dev`.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::telemetry::LogFormat;
+
+/// Start the whole platform on this machine, all pools asleep.
+#[derive(Debug, Args)]
+pub struct DevArgs {
+    /// Where the AgentPool files are.
+    #[arg(long, default_value = "config/pools", env = "DORMOUSE_POOLS")]
+    pub pools: PathBuf,
+    /// Where tasks, revisions and secrets are kept.
+    #[arg(long, default_value = ".dormouse", env = "DORMOUSE_DATA_DIR")]
+    pub data_dir: PathBuf,
+    /// Do not run cargo: use the binaries that are built already.
+    #[arg(long)]
+    pub no_build: bool,
+    /// The address that the doors listen on; anything but loopback needs DORMOUSE_TOKEN.
+    #[arg(long, default_value = "127.0.0.1", env = "MCP_HOST")]
+    pub host: IpAddr,
+    /// The port of MCP clients; 0 for any free one.
+    #[arg(long, default_value_t = 9876, env = "MCP_PORT")]
+    pub port: u16,
+    /// The port of health, metrics and sessions; 0 for any free one.
+    #[arg(long, default_value_t = 9877, env = "MCP_ADMIN_PORT")]
+    pub admin_port: u16,
+    /// The port of the coordinator's API and event ingress; 0 for any free one.
+    #[arg(long, default_value_t = 8888, env = "COORDINATOR_PORT")]
+    pub coordinator_port: u16,
+    /// A further host name by which clients may address the platform; repeatable.
+    #[arg(long = "allow-host", value_name = "NAME")]
+    pub allow_hosts: Vec<String>,
+    /// What an accepted call survives.
+    #[arg(long, value_enum, default_value_t, env = "DORMOUSE_DURABILITY")]
+    pub durability: Durability,
+    /// How many calls run at the same time; the rest queue.
+    #[arg(long, default_value_t = 50, env = "MCP_MAX_CONCURRENT_TASKS")]
+    pub max_tasks: usize,
+    /// How long the end waits for running calls, in seconds.
+    #[arg(long, default_value_t = 30, env = "DORMOUSE_DRAIN_SECONDS")]
+    pub drain_seconds: u64,
+    /// How log lines look.
+    #[arg(long, value_enum, default_value_t, env = "DORMOUSE_LOG_FORMAT")]
+    pub log_format: LogFormat,
+    /// A file that is written once everything listens: the addresses as JSON.
+    #[arg(long, hide = true)]
+    pub ready_file: Option<PathBuf>,
+}
+
+/// What an accepted call survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Durability {
+    /// The death of the process (`kill -9`).
+    #[default]
+    Process,
+    /// A power cut, at some cost in speed.
+    Power,
+}

@@ -1,0 +1,203 @@
+//! `dormouse dev`: the whole platform in one process.
+//!
+//! Gateway, admin door, coordinator with the embedded broker, and the host of local processes.
+//! Start and end are visible in [`run`]; a change of a pool file or a source file is a further
+//! [`Deployer::round`].
+
+mod args;
+mod build;
+mod deploy;
+mod doors;
+mod greeting;
+mod revision;
+mod watch;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use dormouse_broker::{Broker, Config, Durability};
+use dormouse_coordinator::Coordinator;
+use dormouse_gateway::Gateway;
+use dormouse_host::Host;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+pub use args::DevArgs;
+use build::Workspace;
+use deploy::{Deployer, Round};
+use doors::{Addresses, Doors};
+use watch::Sources;
+
+use crate::telemetry;
+
+/// Runs the platform until a signal ends it; says on stderr what went wrong.
+#[must_use]
+pub fn start(args: DevArgs, token: Option<String>) -> ExitCode {
+    telemetry::start_logging(args.log_format);
+    let served = tokio::runtime::Runtime::new()
+        .context("the runtime cannot start")
+        .and_then(|runtime| runtime.block_on(run(args, token)));
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("dormouse: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: DevArgs, token: Option<String>) -> anyhow::Result<()> {
+    let mut ending = Ending::new()?;
+    let render = telemetry::start_metrics()?;
+    let doors = Doors::open(&args, token.as_deref()).await?;
+    let addresses = doors.addresses()?;
+    let door = doors::door(&args, token);
+    let guarded = door.is_guarded();
+    let broker = Broker::open(broker_config(&args))?;
+    let host = Host::new(dormouse_host::Config::default());
+    let coordinator = Coordinator::new(broker.clone());
+    let dispatcher = coordinator.clone();
+    let claims = broker.claims();
+    tokio::spawn(async move { dispatcher.dispatch(claims).await });
+
+    // The coordinator's door opens first: functions that are asked for their manifest may talk.
+    let (stop, stop_api) = (CancellationToken::new(), CancellationToken::new());
+    let api =
+        dormouse_coordinator::api::router(coordinator.clone(), door.clone(), Arc::clone(&render));
+    let api = tokio::spawn(serve_api(doors.coordinator, api, stop_api.clone()));
+    let mut deployer = Deployer::new(
+        args.pools.clone(),
+        args.data_dir.clone(),
+        format!("http://{}", doors::local(addresses.coordinator)),
+        Workspace::of(&args.pools, args.no_build),
+        host.clone(),
+        coordinator.clone(),
+    );
+    let round = tokio::select! {
+        round = deployer.round() => round,
+        () = ending.asked() => return Ok(()),
+    };
+
+    let patience = Duration::from_secs(args.drain_seconds);
+    let config = dormouse_gateway::Config {
+        drain: patience,
+        ..dormouse_gateway::Config::new(door)
+    };
+    let gateway = Gateway::new(config, broker.clone(), coordinator.registrations());
+    let mut servers = JoinSet::new();
+    let (mcp, admin) = (gateway.clone(), gateway);
+    let (stop_mcp, stop_admin) = (stop.clone(), stop.clone());
+    servers.spawn(async move { mcp.serve(doors.mcp, stop_mcp).await });
+    servers.spawn(async move {
+        if let Err(error) = admin.serve_admin(doors.admin, render, stop_admin).await {
+            tracing::error!(%error, "the admin door failed");
+        }
+    });
+    println!("{}", greeting::greeting(&round, &addresses, guarded));
+    if let Some(file) = &args.ready_file {
+        write_ready(file, &addresses)?;
+    }
+    tokio::select! {
+        () = follow_changes(&mut deployer, &args, round) => {}
+        () = ending.asked() => {}
+    }
+
+    eprintln!("dormouse: finishing what runs (Ctrl-C again: at once)");
+    stop.cancel();
+    let drain = async {
+        broker.stop().await;
+        while servers.join_next().await.is_some() {}
+    };
+    tokio::select! {
+        drained = tokio::time::timeout(patience, drain) => {
+            if drained.is_err() {
+                eprintln!(
+                    "dormouse: some calls were still running after {} s; what is safe to repeat \
+                     runs again at the next start",
+                    args.drain_seconds
+                );
+            }
+        }
+        () = ending.asked() => {}
+    }
+    host.shutdown().await;
+    stop_api.cancel();
+    let _ = tokio::time::timeout(Duration::from_secs(1), api).await;
+    Ok(())
+}
+
+fn broker_config(args: &DevArgs) -> Config {
+    Config {
+        durability: match args.durability {
+            args::Durability::Process => Durability::Process,
+            args::Durability::Power => Durability::Power,
+        },
+        max_running: args.max_tasks,
+        ..Config::new(&args.data_dir)
+    }
+}
+
+/// Deploys again whenever a file was saved. Never returns.
+async fn follow_changes(deployer: &mut Deployer, args: &DevArgs, first: Round) {
+    let mut sources = match Sources::new() {
+        Ok(sources) => sources,
+        Err(error) => {
+            tracing::warn!(%error, "changes of files are not noticed");
+            return std::future::pending().await;
+        }
+    };
+    sources.watch([args.pools.clone()]);
+    sources.watch(first.sources);
+    loop {
+        sources.changed().await;
+        let round = deployer.round().await;
+        for broken in &round.broken {
+            tracing::error!("not used: {broken}");
+        }
+        sources.watch(round.sources);
+    }
+}
+
+async fn serve_api(listener: TcpListener, api: axum::Router, stop: CancellationToken) {
+    let served = axum::serve(listener, api)
+        .with_graceful_shutdown(async move { stop.cancelled().await })
+        .await;
+    if let Err(error) = served {
+        tracing::error!(%error, "the coordinator's door failed");
+    }
+}
+
+/// Written beside and renamed, so that a reader never sees half of it.
+fn write_ready(file: &Path, addresses: &Addresses) -> anyhow::Result<()> {
+    let partial = file.with_extension("partial");
+    std::fs::write(&partial, serde_json::to_vec(addresses)?)
+        .and_then(|()| std::fs::rename(&partial, file))
+        .with_context(|| format!("writing {}", file.display()))
+}
+
+/// SIGINT and SIGTERM.
+struct Ending {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Ending {
+    fn new() -> anyhow::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}

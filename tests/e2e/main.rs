@@ -1,0 +1,26 @@
+//! End-to-end tests: the real binary, driven through its public doors.
+//!
+//! `platform` starts `dormouse dev` on free ports with pools of the SDK's `fixture` function and
+//! fails a test that leaves a process behind; `http` and `session` are raw clients that say
+//! exactly what a test wants said; the other modules are the tests, one subject each.
+//!
+//! The clients in `tests/clients` are other people's: `tests/clients/install` brings them.
+
+mod http;
+mod leftovers;
+mod modern;
+mod platform;
+mod pools;
+mod session;
+
+mod bad_events;
+mod bad_functions;
+mod bad_input;
+mod cli;
+mod clients;
+mod doors;
+mod kill;
+mod observed;
+mod oversize;
+mod scaling;
+mod stopping;

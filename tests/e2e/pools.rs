@@ -1,0 +1,92 @@
+//! AgentPool files of the fixture function, and of programs that misbehave.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use serde_json::{Value, json};
+
+use crate::leftovers::MARK;
+
+/// An AgentPool that a test writes.
+#[derive(Debug, Clone)]
+pub struct Pool {
+    name: String,
+    spec: Value,
+}
+
+impl Pool {
+    /// The SDK's fixture function, with its listener as standard input.
+    pub fn fixture(name: &str) -> Self {
+        Self::command(name, &[fixture().to_str().expect("a path in UTF-8")])
+    }
+
+    /// `tests/functions/broken.py`, misbehaving in this way; it offers one tool, `misbehave`.
+    pub fn broken(name: &str, mode: &str) -> Self {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/functions/broken.py");
+        Self::command(name, &["python3", &script.to_string_lossy(), mode])
+    }
+
+    /// Any program, with its listener as standard input.
+    pub fn command(name: &str, words: &[&str]) -> Self {
+        Self {
+            name: name.to_owned(),
+            spec: json!({
+                "agentType": "test",
+                "run": {"command": words, "listen": "stdin"},
+                "env": [],
+                "scaling": {"max": 4, "concurrency": 8, "idle": "60s"},
+            }),
+        }
+    }
+
+    /// With this member of `spec`, or of an object in it (`scaling.idle`).
+    pub fn with(mut self, path: &str, value: Value) -> Self {
+        let place = path
+            .split('.')
+            .fold(&mut self.spec, |object, name| &mut object[name]);
+        *place = value;
+        self
+    }
+
+    /// With this environment variable.
+    pub fn with_env(mut self, name: &str, value: &str) -> Self {
+        let variables = self.spec["env"].as_array_mut().expect("a list");
+        variables.push(json!({"name": name, "value": value}));
+        self
+    }
+
+    /// The file's name in the pools directory.
+    pub fn file_name(&self) -> String {
+        format!("{}.yaml", self.name)
+    }
+
+    /// The file, marking its processes as those of this test run. JSON is YAML, too.
+    pub fn document(&self, run: &str) -> String {
+        let marked = self.clone().with_env(MARK, run);
+        json!({
+            "apiVersion": "dormouse.dev/v1alpha1",
+            "kind": "AgentPool",
+            "metadata": {"name": self.name},
+            "spec": marked.spec,
+        })
+        .to_string()
+    }
+}
+
+/// The fixture's path. It is built first, so that no test runs against an old one.
+fn fixture() -> &'static Path {
+    static FIXTURE: OnceLock<PathBuf> = OnceLock::new();
+    FIXTURE.get_or_init(|| {
+        let program = Path::new(env!("CARGO_BIN_EXE_dormouse"));
+        let folder = program.parent().expect("the binary is in a folder");
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "--workspace", "--example", "fixture"]);
+        if folder.ends_with("release") {
+            build.arg("--release");
+        }
+        let built = build.status().expect("cargo starts");
+        assert!(built.success(), "the fixture function does not build");
+        folder.join("examples/fixture")
+    })
+}

@@ -23,7 +23,6 @@ pub fn call(id: usize, tool: &str, arguments: &str) -> String {
 }
 
 /// One caller with one call in flight.
-#[expect(async_fn_in_trait, reason = "all callers run on one thread")]
 pub trait Caller {
     async fn exchange(&mut self, request: String) -> Bytes;
 }

@@ -211,8 +211,7 @@ fn log_level_of(params: &str) -> Option<Level> {
 }
 
 /// Tells that the list of tools has changed.
-pub const TOOLS_CHANGED: &str =
-    r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
+pub const TOOLS_CHANGED: &str = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
 
 #[cfg(test)]
 mod tests {
@@ -243,8 +242,13 @@ mod tests {
             ),
         ];
         for (result, modern) in cases {
-            let answer = |era| Reply::passed(&id("1.0"), result.as_bytes(), era).unwrap().text;
-            let around = |result: &str| format!(r#"{{"jsonrpc":"2.0","id":1.0,"result":{result}}}"#);
+            let answer = |era| {
+                Reply::passed(&id("1.0"), result.as_bytes(), era)
+                    .unwrap()
+                    .text
+            };
+            let around =
+                |result: &str| format!(r#"{{"jsonrpc":"2.0","id":1.0,"result":{result}}}"#);
             assert_eq!(answer(LEGACY), around(result));
             assert_eq!(answer(Era::Modern), around(modern));
         }
@@ -294,7 +298,8 @@ mod tests {
             log_level: Some(Level::Warning),
         };
         let log = |level: &str| {
-            let message = json!({"method":"notifications/message","params":{"level":level,"data":1}});
+            let message =
+                json!({"method":"notifications/message","params":{"level":level,"data":1}});
             hears.notice(message.to_string().as_bytes())
         };
         assert!(log("info").is_none());

@@ -19,9 +19,7 @@ use tracing::Instrument as _;
 use crate::answer::{Hears, Reply};
 use crate::catalogue::{Catalogue, Tool};
 use crate::era::{Era, Params};
-use crate::error::{
-    Fault, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, MISSING_CAPABILITY,
-};
+use crate::error::{Fault, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, MISSING_CAPABILITY};
 use crate::flights::Flight;
 use crate::headers;
 use crate::jsonrpc::{RequestId, replace};
@@ -118,7 +116,9 @@ pub fn admit(catalogue: &Catalogue, request: Request<'_>) -> Result<Admission, F
         capability: tool.declared.clone(),
         work: Work::Call(compose(&request, tool)),
         principal: request.principal.clone(),
-        reply_to: request.session.map(|session| reply_to(session, &request.id)),
+        reply_to: request
+            .session
+            .map(|session| reply_to(session, &request.id)),
         affinity: request.session.cloned(),
         trace,
         idempotency,
@@ -209,6 +209,7 @@ impl Call {
         let span = tracing::info_span!(
             "call",
             trace = %self.task.trace.trace_id(),
+            era = self.era.as_str(),
             tool = &*self.tool.name,
             task = %self.task.id,
             principal = &*self.task.principal,

@@ -206,9 +206,10 @@ fn collect<'a>(
             left_out(format!("#{index}"), "its name is empty".to_owned());
             continue;
         }
-        let twice = candidates.iter().rev().any(|one| {
-            one.registration.pool == registration.pool && one.tool.name == tool.name
-        });
+        let twice = candidates
+            .iter()
+            .rev()
+            .any(|one| one.registration.pool == registration.pool && one.tool.name == tool.name);
         if twice {
             left_out(tool.name, "its pool declares it twice".to_owned());
             continue;

@@ -141,8 +141,9 @@ impl Core {
                 });
                 served.unwrap_or_else(|fault| Outcome::Reply(Reply::error(Some(&id), &fault, era)))
             }
-            Incoming::Notification { method, params } => note(line, &method, params)
-                .map_or_else(refused, |()| Outcome::Taken),
+            Incoming::Notification { method, params } => {
+                note(line, &method, params).map_or_else(refused, |()| Outcome::Taken)
+            }
             // No request of ours is open: there is nothing that it could answer.
             Incoming::Response => Outcome::Taken,
         }
@@ -297,9 +298,9 @@ impl Core {
         };
         let introduction = introduction(raw)?;
         let reply = Reply::result(id, &self.welcome(introduction.revision));
-        let session =
-            self.sessions
-                .open(&self.principal, line.transport(), introduction, flights);
+        let session = self
+            .sessions
+            .open(&self.principal, line.transport(), introduction, flights);
         tracing::debug!(revision = %session.revision(), "session opened");
         Ok(Outcome::Opened(session, reply))
     }

@@ -320,7 +320,11 @@ mod tests {
             assert!(meta.is_modern());
             assert_eq!(meta.check_modern().unwrap_err().code(), code);
         }
-        assert!(!Meta::parse(raw(r#"{"progressToken":"x"}"#)).unwrap().is_modern());
+        assert!(
+            !Meta::parse(raw(r#"{"progressToken":"x"}"#))
+                .unwrap()
+                .is_modern()
+        );
     }
 
     #[test]

@@ -128,9 +128,7 @@ impl Fault {
             Self::HeaderMismatch(_) => HEADER_MISMATCH,
             Self::UnsupportedVersion(_) => UNSUPPORTED_VERSION,
             Self::Refused(Refusal::Busy { .. }) => BUSY,
-            Self::Refused(
-                Refusal::UnknownPool(_) | Refusal::Stopping | Refusal::Storage(_),
-            )
+            Self::Refused(Refusal::UnknownPool(_) | Refusal::Stopping | Refusal::Storage(_))
             | Self::Stopped => UNAVAILABLE,
             Self::BadResult(_) => INTERNAL_ERROR,
             Self::Function { code, .. } => *code,
@@ -220,7 +218,9 @@ mod tests {
 
     #[test]
     fn an_unsupported_version_names_what_is_spoken() {
-        let data = Fault::UnsupportedVersion("1900-01-01".into()).data().unwrap();
+        let data = Fault::UnsupportedVersion("1900-01-01".into())
+            .data()
+            .unwrap();
         assert_eq!(data["requested"], "1900-01-01");
         assert_eq!(data["supported"][0], "2026-07-28");
     }

@@ -41,7 +41,10 @@ impl Mirrored {
         let mut found = Vec::new();
         collect(schema, &mut Vec::new(), &mut found)?;
         for (place, one) in found.iter().enumerate() {
-            if found[..place].iter().any(|other| other.header == one.header) {
+            if found[..place]
+                .iter()
+                .any(|other| other.header == one.header)
+            {
                 return Err(format!("x-mcp-header `{}` is used twice", one.header));
             }
         }
@@ -49,7 +52,11 @@ impl Mirrored {
     }
 }
 
-fn collect(schema: &Value, path: &mut Vec<String>, found: &mut Vec<Mirrored>) -> Result<(), String> {
+fn collect(
+    schema: &Value,
+    path: &mut Vec<String>,
+    found: &mut Vec<Mirrored>,
+) -> Result<(), String> {
     let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
         return Ok(());
     };
@@ -246,17 +253,33 @@ mod tests {
 
     #[test]
     fn standard_headers_mirror_the_body() {
-        type Case = (&'static [(&'static str, &'static [u8])], Option<&'static str>, bool);
+        type Case = (
+            &'static [(&'static str, &'static [u8])],
+            Option<&'static str>,
+            bool,
+        );
         let cases: [Case; 9] = [
             (&[(METHOD, b"tools/call"), (NAME, b"t")], Some("t"), true),
             (&[(METHOD, b"tools/call")], None, true),
             (&[(METHOD, b"tools/call"), (NAME, b" t ")], Some("t"), true),
-            (&[(METHOD, b"tools/call"), (NAME, b"=?base64?w6k=?=")], Some("é"), true),
+            (
+                &[(METHOD, b"tools/call"), (NAME, b"=?base64?w6k=?=")],
+                Some("é"),
+                true,
+            ),
             (&[(METHOD, b"TOOLS/CALL")], None, false),
             (&[(NAME, b"t")], Some("t"), false),
             (&[(METHOD, b"tools/call")], Some("t"), false),
-            (&[(METHOD, b"tools/call"), (NAME, b"=?base64?*?=")], Some("t"), false),
-            (&[(METHOD, b"tools/call"), (NAME, b"\xe9")], Some("é"), false),
+            (
+                &[(METHOD, b"tools/call"), (NAME, b"=?base64?*?=")],
+                Some("t"),
+                false,
+            ),
+            (
+                &[(METHOD, b"tools/call"), (NAME, b"\xe9")],
+                Some("é"),
+                false,
+            ),
         ];
         for (sent, name, good) in cases {
             let checked = check_standard(&headers(sent), "tools/call", name);
@@ -285,9 +308,17 @@ mod tests {
             (&[("mcp-param-n", b"42.0")], json!({"in":{"n":42}}), true),
             (&[("mcp-param-other", b"x")], json!({}), true),
             (&[], json!({"region":"eu"}), false),
-            (&[("mcp-param-region", b"us")], json!({"region":"eu"}), false),
+            (
+                &[("mcp-param-region", b"us")],
+                json!({"region":"eu"}),
+                false,
+            ),
             (&[("mcp-param-region", b"eu")], json!({}), false),
-            (&[("mcp-param-region", b"=?base64?!?=")], json!({"region":"eu"}), false),
+            (
+                &[("mcp-param-region", b"=?base64?!?=")],
+                json!({"region":"eu"}),
+                false,
+            ),
         ];
         for (sent, arguments, good) in cases {
             let checked = check_params(&headers(sent), &mirrored, &arguments);

@@ -285,7 +285,14 @@ mod tests {
 
     #[test]
     fn ids_are_kept_to_the_letter() {
-        for id in ["1", "1.0", "-0", "1e3", "99999999999999999999999", r#""a\u0062""#] {
+        for id in [
+            "1",
+            "1.0",
+            "-0",
+            "1e3",
+            "99999999999999999999999",
+            r#""a\u0062""#,
+        ] {
             let text = format!(r#"{{"method":"m", "id" : {id} ,"jsonrpc":"2.0"}}"#);
             match parse(&text) {
                 Ok(Incoming::Request { id: kept, .. }) => assert_eq!(kept.as_json(), id),
@@ -300,18 +307,54 @@ mod tests {
             ("", PARSE_ERROR, None),
             ("{", PARSE_ERROR, None),
             ("not json", PARSE_ERROR, None),
-            (r#"{"jsonrpc":"2.0","id":1,"method":"m"} x"#, PARSE_ERROR, None),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"method":"m"} x"#,
+                PARSE_ERROR,
+                None,
+            ),
             ("5", INVALID_REQUEST, None),
             ("[]", INVALID_REQUEST, None),
             (r#"{"id":1,"method":"m"}"#, INVALID_REQUEST, Some("1")),
-            (r#"{"jsonrpc":"1.0","id":1,"method":"m"}"#, INVALID_REQUEST, Some("1")),
-            (r#"{"jsonrpc":"2.0","id":null,"method":"m"}"#, INVALID_REQUEST, None),
-            (r#"{"jsonrpc":"2.0","id":true,"method":"m"}"#, INVALID_REQUEST, None),
-            (r#"{"jsonrpc":"2.0","id":{},"method":"m"}"#, INVALID_REQUEST, None),
-            (r#"{"jsonrpc":"2.0","id":1,"method":7}"#, INVALID_REQUEST, Some("1")),
-            (r#"{"jsonrpc":"2.0","id":"a"}"#, INVALID_REQUEST, Some("\"a\"")),
-            (r#"{"jsonrpc":"2.0","id":1,"method":"m","params":[1]}"#, INVALID_REQUEST, Some("1")),
-            (r#"{"jsonrpc":"2.0","id":1,"method":"m","params":3}"#, INVALID_REQUEST, Some("1")),
+            (
+                r#"{"jsonrpc":"1.0","id":1,"method":"m"}"#,
+                INVALID_REQUEST,
+                Some("1"),
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":null,"method":"m"}"#,
+                INVALID_REQUEST,
+                None,
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":true,"method":"m"}"#,
+                INVALID_REQUEST,
+                None,
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":{},"method":"m"}"#,
+                INVALID_REQUEST,
+                None,
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"method":7}"#,
+                INVALID_REQUEST,
+                Some("1"),
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":"a"}"#,
+                INVALID_REQUEST,
+                Some("\"a\""),
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"method":"m","params":[1]}"#,
+                INVALID_REQUEST,
+                Some("1"),
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"method":"m","params":3}"#,
+                INVALID_REQUEST,
+                Some("1"),
+            ),
         ] {
             let rejected = parse(text).unwrap_err();
             assert_eq!(rejected.fault.code(), code, "{text}");

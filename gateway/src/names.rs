@@ -80,7 +80,12 @@ mod tests {
     #[test]
     fn the_older_registration_keeps_the_name() {
         assert_eq!(
-            offer(&[("a", "search"), ("b", "search"), ("b", "own"), ("c", "search")]),
+            offer(&[
+                ("a", "search"),
+                ("b", "search"),
+                ("b", "own"),
+                ("c", "search")
+            ]),
             ["search", "b__search", "own", "c__search"]
         );
     }
@@ -96,7 +101,13 @@ mod tests {
     #[test]
     fn odd_letters_and_long_names_are_cut_with_a_hash() {
         let long = "x".repeat(80);
-        let names = offer(&[("a", &long), ("b", &long), ("a", "é"), ("b", "é"), ("c", "é")]);
+        let names = offer(&[
+            ("a", &long),
+            ("b", &long),
+            ("a", "é"),
+            ("b", "é"),
+            ("c", "é"),
+        ]);
         assert_eq!(names[0], long, "declared names stay verbatim");
         assert_eq!(names[1].len(), LONGEST);
         assert_ne!(names[3], names[4]);

@@ -115,9 +115,7 @@ impl Session {
     }
 
     fn is_idle(&self, limit: Duration) -> bool {
-        self.rests_since() > limit
-            && self.flights.count() == 0
-            && self.stream.receiver_count() == 0
+        self.rests_since() > limit && self.flights.count() == 0 && self.stream.receiver_count() == 0
     }
 }
 
@@ -241,7 +239,9 @@ impl Sessions {
     pub fn sweep(&self, limit: Duration) -> usize {
         let mut open = self.lock();
         let before = open.len();
-        open.retain(|_, session| session.transport == Transport::WebSocket || !session.is_idle(limit));
+        open.retain(|_, session| {
+            session.transport == Transport::WebSocket || !session.is_idle(limit)
+        });
         self.tell(open.len());
         before - open.len()
     }
@@ -273,7 +273,8 @@ impl Sessions {
     }
 
     fn tell(&self, count: usize) {
-        self.gauge.set(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
+        self.gauge
+            .set(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
     }
 }
 

@@ -41,8 +41,12 @@ impl Workspace {
                 .map(|name| Ok((name.clone(), built(name)?)))
                 .collect();
         }
+        let metadata = self.metadata().await?;
         let mut cargo = self.cargo("build");
         cargo.arg("--message-format=json-render-diagnostics");
+        if !metadata.are_default(binaries) {
+            cargo.arg("--workspace");
+        }
         if !cfg!(debug_assertions) {
             cargo.arg("--release");
         }
@@ -74,6 +78,11 @@ impl Workspace {
         if binaries.is_empty() || self.no_build {
             return Ok(BTreeSet::new());
         }
+        let metadata = self.metadata().await?;
+        Ok(closure(&metadata.packages, binaries))
+    }
+
+    async fn metadata(&self) -> anyhow::Result<Metadata> {
         let mut cargo = self.cargo("metadata");
         cargo.args(["--no-deps", "--format-version=1"]);
         let output = cargo
@@ -84,8 +93,7 @@ impl Workspace {
         if !output.status.success() {
             bail!("cargo metadata failed ({})", output.status);
         }
-        let metadata: Metadata = serde_json::from_slice(&output.stdout)?;
-        Ok(closure(&metadata.packages, binaries))
+        Ok(serde_json::from_slice(&output.stdout)?)
     }
 
     fn cargo(&self, command: &str) -> Command {
@@ -116,13 +124,35 @@ fn built(name: &str) -> anyhow::Result<PathBuf> {
 #[derive(Deserialize)]
 struct Metadata {
     packages: Vec<Package>,
+    #[serde(default)]
+    workspace_default_members: Vec<String>,
+}
+
+impl Metadata {
+    /// Whether cargo finds these binaries without being told where to look.
+    fn are_default(&self, binaries: &BTreeSet<String>) -> bool {
+        self.packages
+            .iter()
+            .filter(|package| package.builds_any(binaries))
+            .all(|package| self.workspace_default_members.contains(&package.id))
+    }
 }
 
 #[derive(Deserialize)]
 struct Package {
+    #[serde(default)]
+    id: String,
     manifest_path: PathBuf,
     targets: Vec<Target>,
     dependencies: Vec<Dependency>,
+}
+
+impl Package {
+    fn builds_any(&self, binaries: &BTreeSet<String>) -> bool {
+        self.targets.iter().any(|target| {
+            target.kind.iter().any(|kind| kind == "bin") && binaries.contains(&target.name)
+        })
+    }
 }
 
 #[derive(Deserialize)]
@@ -154,12 +184,11 @@ fn executables(messages: &[u8]) -> BTreeMap<String, PathBuf> {
 
 fn closure(packages: &[Package], binaries: &BTreeSet<String>) -> BTreeSet<PathBuf> {
     let folder = |package: &Package| package.manifest_path.parent().map(Path::to_owned);
-    let builds = |package: &&Package| {
-        package.targets.iter().any(|target| {
-            target.kind.iter().any(|kind| kind == "bin") && binaries.contains(&target.name)
-        })
-    };
-    let mut next: Vec<_> = packages.iter().filter(builds).filter_map(folder).collect();
+    let mut next: Vec<_> = packages
+        .iter()
+        .filter(|package| package.builds_any(binaries))
+        .filter_map(folder)
+        .collect();
     let mut folders = BTreeSet::new();
     while let Some(found) = next.pop() {
         if !folders.insert(found.clone()) {

@@ -160,7 +160,7 @@ impl Deployer {
             return Ok(self.tools_of(name));
         }
         for field in pool.not_honoured_locally() {
-            tracing::warn!(pool = name, "not honoured here: {field}");
+            tracing::info!(pool = name, "not honoured here: {field}");
         }
         self.swap(pool, &revision)
             .await

@@ -163,9 +163,14 @@ fn modern_headers_mirror_marked_arguments() {
 #[test]
 fn a_key_comes_from_the_header_or_meta_with_the_arguments_hash() {
     let mut headers = HeaderMap::new();
-    headers.insert(headers::IDEMPOTENCY_KEY, HeaderValue::from_static("from-header"));
+    headers.insert(
+        headers::IDEMPOTENCY_KEY,
+        HeaderValue::from_static("from-header"),
+    );
     let params = |order: &str| {
-        format!(r#"{{"name":"t","arguments":{order},"_meta":{{"dev.dormouse/idempotencyKey":"k"}}}}"#)
+        format!(
+            r#"{{"name":"t","arguments":{order},"_meta":{{"dev.dormouse/idempotencyKey":"k"}}}}"#
+        )
     };
     let key = |params: &str, headers| match admitted(params, LEGACY, headers, Hears::default()) {
         Ok(Admission::Call(call)) => call.task.idempotency.unwrap(),
@@ -204,7 +209,11 @@ fn failure(code: i32, outcome: Outcome) -> (Reply, CallOutcome) {
 #[test]
 fn delivery_failures_are_results_in_words_that_a_model_understands() {
     for (outcome, words, name) in [
-        (Outcome::Unknown, "not known whether the tool ran", "unknown"),
+        (
+            Outcome::Unknown,
+            "not known whether the tool ran",
+            "unknown",
+        ),
         (Outcome::NotRun, "did not run", "not-run"),
         (Outcome::Failed, "ran and failed", "failed"),
     ] {
@@ -215,7 +224,10 @@ fn delivery_failures_are_results_in_words_that_a_model_understands() {
         assert_eq!(result["resultType"], "complete");
         assert_eq!(result["_meta"]["dev.dormouse/outcome"], name);
         let text = result["content"][0]["text"].as_str().unwrap();
-        assert!(text.starts_with("it broke. ") && text.contains(words), "{text}");
+        assert!(
+            text.starts_with("it broke. ") && text.contains(words),
+            "{text}"
+        );
         assert_eq!(counted.as_str(), name);
     }
 }

@@ -148,6 +148,9 @@ fn a_tools_policy_is_its_own() {
         },
     );
     let catalogue = build(&[Arc::new(one)], 10);
-    assert_eq!(catalogue.get("plain").unwrap().delivery.timeout.as_secs(), 9);
+    assert_eq!(
+        catalogue.get("plain").unwrap().delivery.timeout.as_secs(),
+        9
+    );
     assert!(catalogue.get("hinted").unwrap().delivery.repeatable);
 }

@@ -37,9 +37,7 @@ pub(crate) fn serve(
         Presented::Nothing => {
             return error(
                 StatusCode::BAD_REQUEST,
-                &Fault::OutOfPlace(
-                    "the header Mcp-Session-Id is missing: POST `initialize` first",
-                ),
+                &Fault::OutOfPlace("the header Mcp-Session-Id is missing: POST `initialize` first"),
             );
         }
     };

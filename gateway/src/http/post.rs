@@ -72,11 +72,7 @@ pub(crate) async fn serve(core: &Arc<Core>, request: Request<Incoming>) -> Respo
     let incoming = match jsonrpc::parse(&text) {
         Ok(incoming) => incoming,
         Err(rejected) => {
-            return reply(Reply::error(
-                rejected.id.as_ref(),
-                &rejected.fault,
-                LEGACY,
-            ));
+            return reply(Reply::error(rejected.id.as_ref(), &rejected.fault, LEGACY));
         }
     };
     let outcome = core.take(&line, incoming);

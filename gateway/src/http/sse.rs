@@ -138,7 +138,12 @@ mod tests {
         let outbox = Arc::new(Outbox::default());
         outbox.notice("2".to_owned());
         let answer = Some(ready(Some("3".to_owned())));
-        let events = Events::new(answer, outbox, Some("1".to_owned()), Duration::from_secs(60));
+        let events = Events::new(
+            answer,
+            outbox,
+            Some("1".to_owned()),
+            Duration::from_secs(60),
+        );
         let pieces: Vec<Bytes> = events.collect().await;
         let text = String::from_utf8(pieces.concat()).unwrap();
         let data: Vec<_> = text
@@ -154,12 +159,7 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(25)).await;
             Some("done".to_owned())
         });
-        let events = Events::new(
-            Some(answer),
-            Arc::default(),
-            None,
-            Duration::from_secs(10),
-        );
+        let events = Events::new(Some(answer), Arc::default(), None, Duration::from_secs(10));
         let pieces: Vec<Bytes> = events.collect().await;
         assert_eq!(pieces[..2], [COMMENT, COMMENT]);
         assert_eq!(pieces.len(), 3);

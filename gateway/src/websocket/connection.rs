@@ -86,12 +86,10 @@ struct Connection<S> {
 pub(crate) async fn serve(core: Arc<Core>, upgraded: Upgraded, stop: CancellationToken) {
     let Upgraded { io, early } = upgraded;
     let mut connection = Connection::new(core.clone(), io, early);
-    connection
-        .jobs
-        .push(Box::pin(async move {
-            stop.cancelled_owned().await;
-            Event::Stop
-        }));
+    connection.jobs.push(Box::pin(async move {
+        stop.cancelled_owned().await;
+        Event::Stop
+    }));
     connection.tick();
     let farewell = connection.run().await;
     if let Some(session) = &connection.session {
@@ -291,7 +289,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Event::Tick => {
                 let unheard = self.may_read() && !self.heard;
                 let unread = !self.outbox.is_empty() && !self.sent;
-                self.silent = if unheard || unread { self.silent + 1 } else { 0 };
+                self.silent = if unheard || unread {
+                    self.silent + 1
+                } else {
+                    0
+                };
                 (self.heard, self.sent, self.ping) = (false, false, true);
                 self.tick();
                 return self.silent < SILENT_LIMIT;
@@ -356,7 +358,9 @@ async fn close<S: AsyncRead + AsyncWrite + Unpin>(mut socket: Socket<S>, frame: 
     if !matches!(said, Ok(Ok(()))) {
         return;
     }
-    let Some(mut io) = socket.into_io() else { return };
+    let Some(mut io) = socket.into_io() else {
+        return;
+    };
     let mut rest = vec![0; 16 << 10];
     let drained = async { while matches!(io.read(&mut rest).await, Ok(1..)) {} };
     let _ = tokio::time::timeout(CLOSE_PATIENCE, drained).await;

@@ -26,7 +26,8 @@ impl Frames {
     pub fn pass(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             if self.rest > 0 {
-                let step = usize::try_from(self.rest).map_or(bytes.len(), |rest| rest.min(bytes.len()));
+                let step =
+                    usize::try_from(self.rest).map_or(bytes.len(), |rest| rest.min(bytes.len()));
                 bytes = &bytes[step..];
                 self.rest -= step as u64;
             } else {
@@ -100,7 +101,12 @@ pub(crate) mod tests {
         }
         let mask = [1, 2, 3, 4];
         frame.extend(mask);
-        frame.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+        frame.extend(
+            payload
+                .iter()
+                .zip(mask.iter().cycle())
+                .map(|(byte, mask)| byte ^ mask),
+        );
         frame
     }
 

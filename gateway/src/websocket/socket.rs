@@ -103,9 +103,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
 
     /// Whether a large message has left its size behind.
     pub fn has_grown(&self) -> bool {
-        let read_large = |inner: &WebSocketStream<Tracked<S>>| {
-            inner.get_ref().frames.largest() > BUFFER as u64
-        };
+        let read_large =
+            |inner: &WebSocketStream<Tracked<S>>| inner.get_ref().frames.largest() > BUFFER as u64;
         self.sent_large || self.inner.as_ref().is_some_and(read_large)
     }
 
@@ -218,7 +217,10 @@ mod tests {
     }
 
     async fn next(socket: &mut Socket<DuplexStream>) -> Message {
-        poll_fn(|cx| socket.poll_next(cx, true)).await.unwrap().unwrap()
+        poll_fn(|cx| socket.poll_next(cx, true))
+            .await
+            .unwrap()
+            .unwrap()
     }
 
     /// Polls once, as a connection at rest does.
@@ -270,14 +272,18 @@ mod tests {
     #[tokio::test]
     async fn a_fragmented_message_is_not_torn() {
         let (mut socket, mut peer) = pair();
-        peer.write_all(&frame(1, false, &[b'a'; 50_000])).await.unwrap();
+        peer.write_all(&frame(1, false, &[b'a'; 50_000]))
+            .await
+            .unwrap();
         rest(&mut socket).await;
         assert!(socket.has_grown());
         peer.write_all(&frame(9, true, b"ping")).await.unwrap();
         assert!(next(&mut socket).await.is_ping());
         rest(&mut socket).await;
         assert!(socket.has_grown());
-        peer.write_all(&frame(0, true, &[b'b'; 50_000])).await.unwrap();
+        peer.write_all(&frame(0, true, &[b'b'; 50_000]))
+            .await
+            .unwrap();
         assert_eq!(next(&mut socket).await.len(), 100_000);
         rest(&mut socket).await;
         assert!(!socket.has_grown());

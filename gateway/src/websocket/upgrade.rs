@@ -92,11 +92,7 @@ pub(crate) struct Upgraded {
 impl Upgraded {
     /// Takes the connection over; `None` when it has broken meanwhile.
     pub async fn take(pending: OnUpgrade) -> Option<Self> {
-        let parts = pending
-            .await
-            .ok()?
-            .downcast::<TokioIo<TcpStream>>()
-            .ok()?;
+        let parts = pending.await.ok()?.downcast::<TokioIo<TcpStream>>().ok()?;
         // Copied: a slice would keep the whole read buffer of the HTTP connection.
         let early = Bytes::copy_from_slice(&parts.read_buf);
         Some(Self {

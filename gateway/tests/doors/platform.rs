@@ -1,0 +1,198 @@
+//! A broker, a gateway, and a dispatcher that does what a tool's name says.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use dormouse_broker::{Broker, Claim, Report, Work};
+use dormouse_contract::Manifest;
+use dormouse_contract::door::Door;
+use dormouse_contract::policy::Delivery;
+use dormouse_contract::registration::{Registration, Registrations};
+use dormouse_contract::task::{Failed, Outcome, TaskError};
+use dormouse_gateway::{Config, Gateway};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+pub struct Platform {
+    pub address: SocketAddr,
+    pub gateway: Gateway,
+    pub pools: watch::Sender<Registrations>,
+    pub stop: CancellationToken,
+    pub functions: Functions,
+    pub serving: Option<JoinHandle<()>>,
+    _data: tempfile::TempDir,
+}
+
+/// What the functions saw, and what they wait for.
+#[derive(Clone, Default)]
+pub struct Functions {
+    pub seen: Arc<Mutex<Vec<Value>>>,
+    pub cancelled: Arc<Notify>,
+    /// Lets one `wait` end.
+    pub go_on: Arc<Notify>,
+}
+
+/// A pool with these tools; each takes `{"text": string}`.
+pub fn pool(name: &str, tools: &[&str]) -> Arc<Registration> {
+    let tool = |name: &&str| {
+        json!({
+            "name": name,
+            "description": "what its name says",
+            "inputSchema": {"type": "object", "properties": {
+                "text": {"type": "string", "x-mcp-header": "Text"},
+            }},
+        })
+    };
+    let tools: Vec<Value> = tools.iter().map(tool).collect();
+    let manifest = json!({"contract": 1, "tools": tools}).to_string();
+    Arc::new(Registration {
+        pool: name.into(),
+        agent_type: "test".into(),
+        revision: "1".into(),
+        manifest: Arc::new(Manifest::parse(manifest.as_bytes()).unwrap()),
+        delivery: Delivery::default(),
+        tools: BTreeMap::new(),
+        triggers: Vec::new(),
+        slots: 64,
+        queue_limit: 1_000,
+    })
+}
+
+pub const TOOLS: [&str; 6] = ["echo", "tell", "wait", "break", "refuse", "pretty"];
+
+impl Platform {
+    pub async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    pub async fn start_with(configure: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Config::new(Door::default());
+        configure(&mut config);
+        let data = tempfile::tempdir().unwrap();
+        let mut settings = dormouse_broker::Config::new(data.path());
+        settings.max_running = 2_000;
+        let broker = Broker::open(settings).unwrap();
+        let registrations: Registrations = Arc::new(vec![pool("tools", &TOOLS)]);
+        for one in registrations.iter() {
+            let (slots, limit) = (one.slots, one.queue_limit);
+            broker
+                .open_pool(one.pool.clone(), slots, limit)
+                .await
+                .unwrap();
+        }
+        let (pools, receiver) = watch::channel(registrations);
+        let gateway = Gateway::new(config, broker.clone(), receiver);
+        let functions = Functions::default();
+        tokio::spawn(dispatch(broker, functions.clone()));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let serving = tokio::spawn({
+            let (gateway, stop) = (gateway.clone(), stop.clone());
+            async move { gateway.serve(listener, stop).await }
+        });
+        Self {
+            address,
+            gateway,
+            pools,
+            stop,
+            functions,
+            serving: Some(serving),
+            _data: data,
+        }
+    }
+
+    /// How many calls reached a function.
+    pub fn runs(&self) -> usize {
+        self.functions.seen.lock().unwrap().len()
+    }
+}
+
+impl Drop for Platform {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+async fn dispatch(broker: Broker, functions: Functions) {
+    let mut claims = broker.claims();
+    while let Some(claim) = claims.recv().await {
+        tokio::spawn(run(broker.clone(), functions.clone(), claim));
+    }
+}
+
+async fn run(broker: Broker, functions: Functions, claim: Claim) {
+    let Work::Call(data) = &claim.work else {
+        panic!("only calls are made here");
+    };
+    let requested: Value = serde_json::from_slice(data).unwrap();
+    functions.seen.lock().unwrap().push(requested.clone());
+    let arguments = &requested["params"]["arguments"];
+    let report = match &*claim.capability {
+        "echo" => Report::Completed(result(&arguments.to_string())),
+        "pretty" => Report::Completed(Bytes::from_static(b"{\n  \"content\": []\r\n}")),
+        "tell" => {
+            tell(&broker, &claim).await;
+            Report::Completed(result("told"))
+        }
+        "wait" => {
+            tokio::select! {
+                () = claim.cancelled.cancelled() => {
+                    functions.cancelled.notify_one();
+                    return;
+                }
+                () = functions.go_on.notified() => Report::Completed(result("waited")),
+            }
+        }
+        "break" => failed(-32_603, Outcome::Unknown),
+        "refuse" => failed(-32_602, Outcome::Failed),
+        other => panic!("no such tool: {other}"),
+    };
+    broker
+        .settle(claim.task, claim.token, report)
+        .await
+        .unwrap();
+}
+
+async fn tell(broker: &Broker, claim: &Claim) {
+    for step in 1..=3 {
+        let told = json!({"method": "notifications/progress",
+                          "params": {"progress": step, "total": 3}});
+        let told = Bytes::from(told.to_string());
+        assert!(broker.progress(claim.task, claim.token, &told));
+    }
+    for level in ["debug", "warning"] {
+        let told = json!({"method": "notifications/message",
+                          "params": {"level": level, "data": level}});
+        let told = Bytes::from(told.to_string());
+        assert!(broker.progress(claim.task, claim.token, &told));
+    }
+    tokio::time::sleep(Duration::from_millis(20)).await;
+}
+
+fn failed(code: i32, outcome: Outcome) -> Report {
+    Report::Failed {
+        failure: Failed {
+            error: TaskError {
+                code,
+                message: "the function broke".into(),
+                data: None,
+            },
+            outcome,
+        },
+        last: true,
+        retry_after: None,
+    }
+}
+
+fn result(text: &str) -> Bytes {
+    json!({"content": [{"type": "text", "text": text}]})
+        .to_string()
+        .into()
+}

@@ -29,9 +29,14 @@ fn main() {
         .build()
         .unwrap();
     runtime.block_on(async {
+        // `-- process 16` measures only that.
+        let only = arguments();
         for durability in ["process", "power"] {
             for connections in [1, 16, 128] {
-                measure(durability, connections).await;
+                let chosen = [durability.to_owned(), connections.to_string()];
+                if only.iter().all(|word| chosen.contains(word)) {
+                    measure(durability, connections).await;
+                }
             }
         }
     });

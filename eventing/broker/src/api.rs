@@ -13,13 +13,13 @@ use tokio::sync::{mpsc, oneshot};
 use crate::config::Config;
 use crate::depth::Depths;
 use crate::error::{Error, Refusal};
-use crate::ledger::Ledger;
-use crate::store::{self, Lock, Store};
+use crate::ledger::{Ledger, Sweep};
+use crate::store::{self, Store};
 use crate::task::{
     Accepted, AttemptToken, Claim, Ending, NewTask, Report, State, TaskFilter, TaskId, TaskRecord,
 };
 use crate::waiters::{Hub, Waiter};
-use crate::writer::{Command, Writer, now};
+use crate::writer::{Command, Desk, Writer, now};
 
 /// The stream of claims for one dispatcher. Each is already committed as running.
 pub type Claims = mpsc::UnboundedReceiver<Claim>;
@@ -27,10 +27,10 @@ pub type Claims = mpsc::UnboundedReceiver<Claim>;
 /// How long after a commit the log is copied into the database file.
 const CHECKPOINT_DELAY: Duration = Duration::from_millis(500);
 
-/// A handle on the broker; clones share it. The writer ends with the last handle.
+/// A handle on the broker; clones share it. The store is closed with the last handle.
 #[derive(Debug, Clone)]
 pub struct Broker {
-    commands: channel::Sender<Command>,
+    writer: Arc<Writer>,
     hub: Hub,
     depths: Depths,
     shared: Arc<Shared>,
@@ -40,8 +40,15 @@ pub struct Broker {
 struct Shared {
     reader: Mutex<Connection>,
     claims: Mutex<Option<Claims>>,
-    writer: Mutex<Option<thread::JoinHandle<()>>>,
-    _lock: Lock,
+    writer: Arc<Writer>,
+    thread: Mutex<Option<thread::JoinHandle<()>>>,
+}
+
+/// The last handle is gone: nobody can ask any more.
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.writer.close();
+    }
 }
 
 impl Broker {
@@ -52,6 +59,7 @@ impl Broker {
     /// When another process holds the data directory, or the store cannot be used.
     pub fn open(config: Config) -> Result<Self, Error> {
         let (conn, lock, path) = store::open(&config)?;
+        let durability = config.durability;
         let (claim_sender, claims) = mpsc::unbounded_channel();
         let hub = Hub::default();
         let mut ledger = Ledger::new(Store::new(conn), config, hub.clone(), claim_sender);
@@ -62,27 +70,25 @@ impl Broker {
             tracing::info!(waiting, interrupted, "took up the tasks of the run before");
         }
         let depths = Depths::default();
-        let (commands, receiver) = channel::channel();
-        let dirty = start_checkpointer(&path)?;
-        let writer = Writer {
+        let desk = Desk {
             ledger,
-            commands: receiver,
-            dirty,
-            depths: depths.clone(),
+            sweep: Sweep::new(now()),
+            dirty: start_checkpointer(&path)?,
+            stopped: Vec::new(),
+            _lock: lock,
         };
-        let thread = thread::Builder::new()
-            .name("broker-writer".to_owned())
-            .spawn(move || writer.run())?;
+        let reader = store::read::connect(&path)?;
+        let (writer, thread) = Writer::start(desk, depths.clone(), durability)?;
         Ok(Self {
-            commands,
             hub,
             depths,
             shared: Arc::new(Shared {
-                reader: Mutex::new(store::read::connect(&path)?),
+                reader: Mutex::new(reader),
                 claims: Mutex::new(Some(claims)),
-                writer: Mutex::new(Some(thread)),
-                _lock: lock,
+                writer: Arc::clone(&writer),
+                thread: Mutex::new(Some(thread)),
             }),
+            writer,
         })
     }
 
@@ -237,14 +243,14 @@ impl Broker {
     pub async fn stop(&self) {
         // An error means that the writer has stopped already.
         let _ = self.ask(Command::Stop).await;
-        let writer = self
+        let thread = self
             .shared
-            .writer
+            .thread
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        if let Some(writer) = writer {
-            let _ = tokio::task::spawn_blocking(move || writer.join()).await;
+        if let Some(thread) = thread {
+            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
         }
         self.hub.close();
     }
@@ -254,9 +260,7 @@ impl Broker {
         command: impl FnOnce(oneshot::Sender<T>) -> Command,
     ) -> Result<T, Error> {
         let (reply, answer) = oneshot::channel();
-        self.commands
-            .send(command(reply))
-            .map_err(|_| Error::Stopped)?;
+        self.writer.submit(command(reply))?;
         answer.await.map_err(|_| Error::Stopped)
     }
 

@@ -1,11 +1,15 @@
-# make check   formatting, lints, unit and documentation tests: for every commit
-# make test    everything, and installs what that needs: licences, docs, checks, end-to-end tests
+# make check   formatting, lints, all tests but the end-to-end ones: for every commit
+# make test    everything, and installs what that needs: also licences, docs, end-to-end tests
 # make bench   the measurements in benches/
 
 CARGO_DENY := 0.20.2
 TOOLS      := $(or $(CARGO_TARGET_DIR),target)/tools
 DENY       := $(TOOLS)/bin/cargo-deny
 ADVISORIES := https://github.com/RustSec/advisory-db
+
+# The integration tests of the crates: all but the end-to-end tests, which need the clients.
+SUITES     := $(sort $(basename $(notdir $(wildcard */tests/*.rs */*/tests/*.rs))) \
+              $(notdir $(patsubst %/main.rs,%,$(wildcard */tests/*/main.rs */*/tests/*/main.rs))))
 
 # One set of features and one profile everywhere, so that one build serves all steps.
 CARGO_FLAGS := --workspace --locked
@@ -21,7 +25,7 @@ lint:
 	cargo clippy $(CARGO_FLAGS) --all-targets -- --deny warnings
 
 unit:
-	cargo test $(CARGO_FLAGS) --lib --bins --examples
+	cargo test $(CARGO_FLAGS) --lib --bins --examples $(SUITES:%=--test %)
 	cargo test $(CARGO_FLAGS) --doc
 
 # The end-to-end tests come last: what they say is what a reader looks for.

@@ -12,6 +12,10 @@ use clap::Parser as _;
 use cli::{Cli, Command};
 use dormouse_host::exec;
 
+/// A call allocates on one thread and frees on another; the system's allocator locks for that.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // On the way of every wake: no time for the whole command line.
     let mut args = std::env::args_os().skip(1);

@@ -1,8 +1,7 @@
 //! Arrays of messages, which revision 2025-03-26 had and no other.
 
-use std::time::Duration;
+use std::sync::Arc;
 
-use dormouse_broker::Broker;
 use futures_util::future::join_all;
 
 use crate::answer::Reply;
@@ -20,7 +19,7 @@ const LONGEST: usize = 100;
 #[derive(Debug)]
 pub(crate) struct Batch {
     replies: Vec<String>,
-    calls: Vec<Box<Call>>,
+    calls: Vec<Call>,
 }
 
 impl Batch {
@@ -74,22 +73,17 @@ impl Batch {
         }
         match core.take(line, incoming) {
             Outcome::Reply(reply) | Outcome::Opened(_, reply) => self.replies.push(reply.text),
-            Outcome::Call(call) => self.calls.push(call),
+            Outcome::Call(call) => self.calls.push(*call),
             Outcome::Taken | Outcome::Refused(_) => {}
         }
     }
 
     /// Runs the calls and returns all answers as one array; `None` when nothing wants one.
-    pub async fn run(
-        self,
-        broker: Broker,
-        grace: Duration,
-        tell: impl Fn(String) + Send + Sync,
-    ) -> Option<String> {
+    pub async fn run(self, core: Arc<Core>, tell: impl Fn(String) + Send + Sync) -> Option<String> {
         let Self { mut replies, calls } = self;
         let runs = calls
             .into_iter()
-            .map(|call| call.run(broker.clone(), grace, &tell));
+            .map(|call| Box::new(call).run(core.clone(), &tell));
         let answers = join_all(runs).await;
         replies.extend(answers.into_iter().flatten().map(|reply| reply.text));
         (!replies.is_empty()).then(|| format!("[{}]", replies.join(",")))

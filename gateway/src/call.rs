@@ -4,10 +4,10 @@
 //! rest. Arguments are never logged: some are secret.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
-use dormouse_broker::{Accepted, Broker, Ending, Idempotency, NewTask, News, TaskId, Work};
+use dormouse_broker::{Accepted, Ending, Idempotency, NewTask, News, TaskId, Work};
 use dormouse_contract::task::{Failed, Outcome};
 use dormouse_contract::trace::TraceParent;
 use http::HeaderMap;
@@ -16,8 +16,10 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
+use crate::abandoned::Abandoned;
 use crate::answer::{Hears, Reply};
 use crate::catalogue::{Catalogue, Tool};
+use crate::core::Core;
 use crate::era::{Era, Params};
 use crate::error::{Fault, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, MISSING_CAPABILITY};
 use crate::flights::Flight;
@@ -137,7 +139,8 @@ pub fn admit(catalogue: &Catalogue, request: Request<'_>) -> Result<Admission, F
 
 fn idempotency(request: &Request<'_>, arguments: &Value) -> Result<Option<Idempotency>, Fault> {
     let header = match request.headers {
-        Some(headers) => headers::single(headers, headers::IDEMPOTENCY_KEY)?,
+        Some(headers) => headers::single(headers, headers::IDEMPOTENCY_KEY)
+            .map_err(|fault| Fault::InvalidParams(fault.to_string()))?,
         None => None,
     };
     let Some(key) = header.or(request.params.meta.idempotency_key.as_deref()) else {
@@ -199,11 +202,10 @@ impl Call {
 
     /// Stores the task, passes what it tells meanwhile to `tell`, and returns the answer; `None`
     /// when the client cancelled the call and wants none. A modern call that is dropped before
-    /// it ends, and has no idempotency key, is cancelled after `grace`.
+    /// it ends, and has no idempotency key, is cancelled after a grace.
     pub async fn run(
         self: Box<Self>,
-        broker: Broker,
-        grace: Duration,
+        core: Arc<Core>,
         tell: impl Fn(String) + Send,
     ) -> Option<Reply> {
         let span = tracing::info_span!(
@@ -214,13 +216,12 @@ impl Call {
             task = %self.task.id,
             principal = &*self.task.principal,
         );
-        self.serve(broker, grace, tell).instrument(span).await
+        self.serve(core, tell).instrument(span).await
     }
 
     async fn serve(
         self: Box<Self>,
-        broker: Broker,
-        grace: Duration,
+        core: Arc<Core>,
         tell: impl Fn(String) + Send,
     ) -> Option<Reply> {
         let Self {
@@ -233,10 +234,10 @@ impl Call {
             began,
         } = *self;
         let cancelled = flight.as_ref().map(|flight| &flight.cancelled);
-        let mut waiter = broker.wait(new_task.id);
-        let mut abandoned = Abandoned::watch(&broker, &new_task, era, grace);
+        let mut waiter = core.broker.wait(new_task.id);
+        let mut abandoned = Abandoned::watch(&core, &new_task, era);
         let task = new_task.id;
-        let task = match broker.accept(new_task).await {
+        let task = match core.broker.accept(new_task).await {
             Ok(Accepted::New) => task,
             Ok(Accepted::Joined(other) | Accepted::Repeated(other)) => other,
             Err(refusal) => {
@@ -246,7 +247,7 @@ impl Call {
                 return Some(Reply::error(Some(&id), &Fault::Refused(refusal), era));
             }
         };
-        abandoned.task = task;
+        abandoned.follow(task);
         let ending = loop {
             tokio::select! {
                 biased;
@@ -340,65 +341,6 @@ fn answer_failure(id: &RequestId, era: Era, task: TaskId, failed: Failed) -> Rep
 
 fn described(task: TaskId, outcome: Outcome) -> Value {
     json!({"dev.dormouse/outcome": outcome, "dev.dormouse/task": task})
-}
-
-/// Cancels a modern call whose client has gone (2026-07-28, "Cancellation": closing the stream
-/// is the signal), unless it has a key by which the client can come back for it.
-struct Abandoned {
-    broker: Broker,
-    task: TaskId,
-    principal: Arc<str>,
-    grace: Duration,
-    armed: bool,
-}
-
-impl Abandoned {
-    fn watch(broker: &Broker, task: &NewTask, era: Era, grace: Duration) -> Self {
-        Self {
-            broker: broker.clone(),
-            task: task.id,
-            principal: task.principal.clone(),
-            grace,
-            armed: era == Era::Modern && task.idempotency.is_none(),
-        }
-    }
-
-    fn settle(&mut self) {
-        self.armed = false;
-    }
-
-    async fn cancel(&mut self, reason: &str) {
-        self.armed = false;
-        let cancelled = self
-            .broker
-            .cancel(self.task, Some(&self.principal), reason)
-            .await;
-        if let Err(error) = cancelled {
-            tracing::warn!(task = %self.task, %error, "could not cancel a task");
-        }
-    }
-}
-
-impl Drop for Abandoned {
-    fn drop(&mut self) {
-        if !self.armed {
-            return;
-        }
-        // Outside a runtime the platform is going down, and the broker settles what is left.
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            return;
-        };
-        let mut late = Self {
-            broker: self.broker.clone(),
-            principal: self.principal.clone(),
-            armed: false,
-            ..*self
-        };
-        runtime.spawn(async move {
-            tokio::time::sleep(late.grace).await;
-            late.cancel("the client closed the stream").await;
-        });
-    }
 }
 
 #[cfg(test)]

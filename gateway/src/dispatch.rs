@@ -228,6 +228,7 @@ impl Core {
         }
         line.check_legacy_version()?;
         let session = line.session()?;
+        session.touch();
         match known {
             Some(Method::Ping) => Ok(Outcome::Reply(Reply::result(id, "{}"))),
             Some(Method::SetLogLevel) => {

@@ -71,7 +71,9 @@ impl Gateway {
             .await
             .is_err()
         {
-            tracing::warn!("calls that still ran were cut: their tasks go on where they are");
+            tracing::warn!(
+                "calls that still ran were cut: their clients may come back for them by idempotency key"
+            );
         }
         connections.shutdown().await;
     }

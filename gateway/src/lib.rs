@@ -1,9 +1,9 @@
 //! The MCP gateway of Dormouse: WebSocket and Streamable HTTP on one port, both protocol eras.
 //!
-//! The way of a message: a [transport](http) yields its text; the [edge](jsonrpc) takes it apart
-//! without copying; [dispatch] finds its [era] and what is to be done; a [call] is checked
-//! against the [catalogue], stored with the broker, waited for and [answered](answer) around
-//! bytes that pass to the letter. The gateway never talks to a function.
+//! The way of a message: a transport (`http`, `websocket`) yields its text; the edge (`jsonrpc`)
+//! takes it apart without copying; `dispatch` finds its `era` and what is to be done; a `call` is
+//! checked against the `catalogue`, stored with the broker, waited for and answered (`answer`)
+//! around bytes that pass to the letter. The gateway never talks to a function.
 //!
 //! | door | what |
 //! |---|---|
@@ -11,6 +11,7 @@
 //! | `/` | WebSocket only |
 //! | `/health` | open |
 
+mod abandoned;
 mod admin;
 mod answer;
 mod batch;

@@ -101,7 +101,6 @@ impl Meters {
 }
 
 /// The gauge of open sessions.
-#[must_use]
 pub fn sessions() -> Gauge {
     metrics::gauge!("dormouse_sessions")
 }

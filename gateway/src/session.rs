@@ -104,7 +104,8 @@ impl Session {
         self.stream.subscribe()
     }
 
-    fn touch(&self) {
+    /// Notes that a message came.
+    pub fn touch(&self) {
         let millis = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.used.store(millis, Ordering::Relaxed);
     }

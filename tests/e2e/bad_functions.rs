@@ -7,22 +7,21 @@ use crate::platform::{Platform, Setup, eventually};
 use crate::pools::Pool;
 use crate::session::{Session, text};
 
-/// A policy under which a test need not wait.
+/// A policy under which a test need not wait for the second attempt.
 fn hasty(pool: Pool) -> Pool {
-    pool.with(
-        "delivery",
-        json!({"timeout": "1s", "retry": 1, "backoffDelay": "10ms"}),
-    )
+    pool.with("delivery", json!({"retry": 1, "backoffDelay": "10ms"}))
 }
 
 #[tokio::test]
 async fn programs_that_break_the_contract() {
-    const CASES: [(&str, &str); 7] = [
+    const CASES: [(&str, &str); 9] = [
         ("rubbish", "unknown"),
         ("no-event", "unknown"),
         ("other-event", "unknown"),
         ("no-result", "unknown"),
         ("silence", "unknown"),
+        ("hang-up", "unknown"),
+        ("never-ready", "not-run"),
         ("exit", "not-run"),
         ("missing", "not-run"),
     ];
@@ -30,6 +29,10 @@ async fn programs_that_break_the_contract() {
         let broken = hasty(Pool::broken("broken", mode));
         let platform = match mode {
             "missing" => with_missing_program().await,
+            "silence" => {
+                let impatient = broken.with("delivery.timeout", json!("1s"));
+                Platform::start([Pool::fixture("fixture"), impatient]).await
+            }
             _ => Platform::start([Pool::fixture("fixture"), broken]).await,
         };
         let session = Session::open(platform.mcp()).await;
@@ -77,13 +80,15 @@ async fn pools_that_cannot_be_described_are_named_and_left_out() {
 
 #[tokio::test]
 async fn handlers_that_do_not_do_their_work() {
-    let platform = Platform::start([hasty(Pool::fixture("fixture"))]).await;
+    let impatient = json!({"hang": {"timeout": "1s"}});
+    let pool = hasty(Pool::fixture("fixture")).with("tools", impatient);
+    let platform = Platform::start([pool]).await;
     let session = Session::open(platform.mcp()).await;
     // A handler that says no has answered; one that breaks is not repeated, for nobody knows what
     // it did.
     for (tool, outcome) in [
         ("wrong", None),
-        ("fail", Some("failed")),
+        ("fail", Some("unknown")),
         ("broken", Some("failed")),
         ("panic", Some("failed")),
         ("exit", Some("unknown")),

@@ -177,8 +177,12 @@ async fn tasks_lists_shows_and_cancels() {
     let timeline = print(&platform, &["tasks", "show", id]).await;
     assert!(timeline.contains("cancelled"), "{timeline}");
     assert!(timeline.contains("no longer needed"), "{timeline}");
+
+    session.call("echo", json!({"text": "done"})).await;
+    let done = platform.task_in("echo", "completed").await;
+    let id = done["id"].as_str().expect("an id");
     let said = complain(&platform, &["tasks", "cancel", id]).await;
-    assert!(said.contains("cancelled"), "{said}");
+    assert!(said.contains("completed"), "{said}");
 }
 
 #[tokio::test]

@@ -71,10 +71,7 @@ fn readable(platform: &Platform) -> [(&str, &'static str); 3] {
 #[tokio::test]
 async fn strangers_are_turned_away_at_every_door() {
     let open = Platform::start([]).await;
-    let guarded = Setup::new([])
-        .environment("DORMOUSE_TOKEN", TOKEN)
-        .start()
-        .await;
+    let guarded = Setup::new([]).token(TOKEN).start().await;
     for (who, headers, without, with) in STRANGERS {
         for (platform, expected) in [(&open, without), (&guarded, with)] {
             for (address, path) in readable(platform) {
@@ -92,10 +89,7 @@ async fn strangers_are_turned_away_at_every_door() {
 
 #[tokio::test]
 async fn strangers_cannot_post_either() {
-    let guarded = Setup::new([])
-        .environment("DORMOUSE_TOKEN", TOKEN)
-        .start()
-        .await;
+    let guarded = Setup::new([]).token(TOKEN).start().await;
     let doors = guarded.doors();
     for (who, headers, _, expected) in STRANGERS {
         if expected == 200 {
@@ -115,7 +109,7 @@ async fn a_subprotocol_entry_carries_the_token() {
     // base64url of the token, without padding
     const ENTRY: &str = "mcp, dormouse.bearer.Y29ycmVjdCBob3JzZSBiYXR0ZXJ5IHN0YXBsZQ";
     let guarded = Setup::new([Pool::fixture("fixture")])
-        .environment("DORMOUSE_TOKEN", TOKEN)
+        .token(TOKEN)
         .start()
         .await;
     let headers = [("sec-websocket-protocol", ENTRY)];

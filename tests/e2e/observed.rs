@@ -26,8 +26,8 @@ async fn one_call_is_one_trace() {
         assert_eq!(&parent[3..35], TRACE);
     }
     // Without one, or with a wrong one, the call starts its own.
-    for parent in [json!(null), json!("00-rubbish")] {
-        let call = json!({"name": "trace", "arguments": {}, "_meta": {"traceparent": parent}});
+    for meta in [json!({}), json!({"traceparent": "00-rubbish"})] {
+        let call = json!({"name": "trace", "arguments": {}, "_meta": meta});
         let answer = session.ask("tools/call", call).await.expect("an answer");
         assert!(!text(&answer["result"]).contains(TRACE), "{answer}");
     }

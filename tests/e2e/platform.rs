@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::http;
+use crate::http::{self, Answer};
 use crate::leftovers::{self, MARK};
 use crate::pools::Pool;
 use crate::session::{Session, text};
@@ -34,6 +34,8 @@ pub struct Setup {
     pools: Vec<Pool>,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
+    token: Option<String>,
+    is_hidden: bool,
     ports: [u16; 3],
 }
 
@@ -63,9 +65,20 @@ impl Setup {
         self
     }
 
-    /// With an environment variable.
-    pub fn environment(mut self, name: &str, value: &str) -> Self {
+    fn environment(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// With a bearer token that every client must send; [`Platform`]'s own questions do.
+    pub fn token(mut self, token: &str) -> Self {
+        self.token = Some(token.to_owned());
+        self.environment("DORMOUSE_TOKEN", token)
+    }
+
+    /// In a folder whose name starts with a dot, as people's settings often are.
+    pub fn hidden(mut self) -> Self {
+        self.is_hidden = true;
         self
     }
 
@@ -81,7 +94,14 @@ impl Setup {
 
     /// Starts it and waits until it listens.
     pub async fn start(self) -> Platform {
-        let folder = tempfile::tempdir().expect("a temporary folder");
+        let folder = tempfile::Builder::new()
+            .prefix(if self.is_hidden {
+                ".dormouse-"
+            } else {
+                "dormouse-"
+            })
+            .tempdir()
+            .expect("a temporary folder");
         let run = folder.path().display().to_string();
         fs::create_dir(folder.path().join("pools")).expect("a folder for the pools");
         for pool in &self.pools {
@@ -185,13 +205,20 @@ impl Platform {
 
     /// What the coordinator says of a pool; `None` when it knows none of this name.
     pub async fn pool(&self, name: &str) -> Option<Value> {
-        let answer = http::get(&self.doors.coordinator, &format!("/pools/{name}")).await;
+        let answer = self.ask(&format!("/pools/{name}")).await;
         answer.status.is_success().then(|| answer.json())
+    }
+
+    async fn ask(&self, path: &str) -> Answer {
+        let token = self.setup.token.as_deref().unwrap_or_default();
+        let headers = [("authorization", &*format!("Bearer {token}"))];
+        let coordinator = &self.doors.coordinator;
+        http::send(hyper::Method::GET, coordinator, path, &headers, "").await
     }
 
     /// The newest tasks of a capability, without their history.
     pub async fn tasks(&self, capability: &str) -> Vec<Value> {
-        let answer = http::get(&self.doors.coordinator, "/tasks").await.json();
+        let answer = self.ask("/tasks").await.json();
         let tasks = answer["tasks"].as_array().expect("a page of tasks");
         let of_it = tasks.iter().filter(|task| task["capability"] == capability);
         of_it.cloned().collect()

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::json;
 
-use crate::platform::{Platform, eventually};
+use crate::platform::{Platform, Setup, eventually};
 use crate::pools::Pool;
 use crate::session::Session;
 
@@ -121,7 +121,15 @@ async fn revision(platform: &Platform) -> String {
 
 #[tokio::test]
 async fn a_pool_file_that_appears_or_goes_is_followed() {
-    let platform = Platform::start([Pool::fixture("first")]).await;
+    follow(Platform::start([Pool::fixture("first")]).await).await;
+}
+
+#[tokio::test]
+async fn so_it_is_in_a_hidden_folder() {
+    follow(Setup::new([Pool::fixture("first")]).hidden().start().await).await;
+}
+
+async fn follow(platform: Platform) {
     assert!(platform.pool("second").await.is_none());
     platform.write_pool(&Pool::broken("second", "exit"));
     let session = Session::open(platform.mcp()).await;

@@ -205,6 +205,7 @@ async fn read(
 }
 
 /// The text of a result's first content block.
+#[track_caller]
 pub fn text(result: &Value) -> &str {
     let text = result["content"][0]["text"].as_str();
     text.unwrap_or_else(|| panic!("no text in {result}"))

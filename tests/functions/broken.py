@@ -1,7 +1,7 @@
 """A function that breaks the contract, in the way that its first argument names.
 
-It gets its listener as standard input. Its manifest is right (but for `manifest`), so that it is
-registered, and wrong only when it is called.
+It gets its listener as standard input. Its manifest is right (but for `manifest`) and it says that
+it is ready, so that it is registered and woken, and is wrong only when it is called.
 """
 
 import json
@@ -18,20 +18,34 @@ MANIFEST = {
 }
 
 
-def reply(head, body=b""):
-    """Answers every request with these bytes."""
-    length = f"content-length: {len(body)}\r\n\r\n".encode()
-    answer_with(head + length + body)
-
-
-def answer_with(answer):
-    """Answers every connection with these bytes, HTTP or not, and closes it."""
+def serve(answer):
+    """Is well, and answers calls with these bytes, HTTP or not; not at all when there are none."""
     listener = socket.socket(fileno=0)
+    kept = []
     while True:
         connection, _ = listener.accept()
-        with connection:
-            connection.recv(65536)
+        request = connection.recv(65536)
+        if request.startswith(b"GET "):
+            connection.sendall(http("text/plain", b""))
+        elif answer is None:
+            kept.append(connection)
+            continue
+        else:
             connection.sendall(answer)
+        connection.close()
+
+
+def http(media_type, body, **attributes):
+    """A response with status 200, with CloudEvents attributes if any."""
+    headers = {f"ce-{name}": value for name, value in attributes.items()}
+    headers |= {"content-type": media_type, "content-length": len(body), "connection": "close"}
+    lines = ["HTTP/1.1 200 OK", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+def event(name):
+    """The attributes of an event of this type."""
+    return {"specversion": "1.0", "id": "1", "source": "/broken", "type": name}
 
 
 def main(mode, *options):
@@ -40,23 +54,20 @@ def main(mode, *options):
         return
     match mode:
         case "rubbish":
-            answer_with(b"\x00\x01 this is no HTTP\r\n\r\n")
+            serve(b"\x00\x01 this is no HTTP\r\n\r\n")
         case "no-event":
-            reply(b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\n", b"<p>hello</p>")
+            serve(http("text/html", b"<p>hello</p>"))
         case "other-event":
-            attributes = b"ce-specversion: 1.0\r\nce-id: 1\r\nce-source: /x\r\nce-type: com.example.other\r\n"
-            reply(b"HTTP/1.1 200 OK\r\n" + attributes)
+            serve(http("application/json", b"{}", **event("com.example.other")))
         case "no-result":
-            event = b'{"specversion":"1.0","id":"1","source":"/x","type":"dev.dormouse.task.completed.v1","data":7}'
-            reply(b"HTTP/1.1 200 OK\r\ncontent-type: application/cloudevents+json\r\n", event)
+            serve(http("application/json", b"7", **event("dev.dormouse.task.completed.v1")))
         case "silence":
-            listener = socket.socket(fileno=0)
-            kept = []
-            while True:
-                kept.append(listener.accept())
+            serve(None)
+        case "hang-up":
+            serve(b"")
         case "exit":
             sys.exit("there is no such database")
-        case "hesitate":
+        case "never-ready":
             time.sleep(3600)
         case _:
             sys.exit(f"no such way to break: {mode}")

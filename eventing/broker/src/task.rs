@@ -24,7 +24,13 @@ impl TaskId {
     /// A new id for a task that is about to be accepted.
     #[must_use]
     pub fn new() -> Self {
-        Self(Uuid::now_v7())
+        Self::at(crate::writer::now(), rand::random())
+    }
+
+    /// The id of a task of this moment.
+    pub(crate) fn at(now: Millis, random: [u8; 10]) -> Self {
+        let millis = u64::try_from(now).unwrap_or_default();
+        Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8; 16] {

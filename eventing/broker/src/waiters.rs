@@ -3,11 +3,12 @@
 //! One entry a task that is waited for or running, in memory only: after a restart the store says
 //! how a task ended, and the gateway asks it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::task::{AttemptToken, Ending, TaskId};
@@ -29,26 +30,83 @@ const BACKLOG: usize = 64;
 pub struct Waiter {
     task: TaskId,
     hub: Hub,
-    news: mpsc::Receiver<News>,
+    mailbox: Arc<Mailbox>,
 }
 
 impl Waiter {
     /// The next news; `None` when the broker has stopped.
     pub async fn next(&mut self) -> Option<News> {
-        self.news.recv().await
+        poll_fn(|cx| {
+            let mut letters = self.mailbox.lock();
+            match letters.news.pop_front() {
+                Some(news) => Poll::Ready(Some(news)),
+                None if letters.closed => Poll::Ready(None),
+                None => {
+                    letters.waker = Some(cx.waker().clone());
+                    Poll::Pending
+                }
+            }
+        })
+        .await
     }
 }
 
 impl Drop for Waiter {
     fn drop(&mut self) {
-        self.news.close();
-        self.hub.forget(self.task);
+        self.hub.forget(self.task, &self.mailbox);
+    }
+}
+
+/// What one waiter has not read yet. Smaller than a channel: there is one for every call.
+#[derive(Debug, Default)]
+struct Mailbox {
+    letters: Mutex<Letters>,
+}
+
+#[derive(Debug, Default)]
+struct Letters {
+    news: VecDeque<News>,
+    waker: Option<Waker>,
+    closed: bool,
+}
+
+impl Mailbox {
+    fn lock(&self) -> MutexGuard<'_, Letters> {
+        self.letters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Leaves news, and nothing more after an ending. A full box drops notifications.
+    fn leave(&self, news: News) {
+        let waker = {
+            let mut letters = self.lock();
+            match news {
+                News::Progress(_) if letters.news.len() >= BACKLOG => return,
+                News::Progress(_) => {}
+                News::Ended(..) => letters.closed = true,
+            }
+            letters.news.push_back(news);
+            letters.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    fn close(&self) {
+        let waker = {
+            let mut letters = self.lock();
+            letters.closed = true;
+            letters.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 }
 
 #[derive(Debug, Default)]
 struct Entry {
-    listeners: Vec<mpsc::Sender<News>>,
+    listeners: Vec<Arc<Mailbox>>,
     running: Option<(AttemptToken, CancellationToken)>,
     /// Where the listeners of this id went, when its call joined another task.
     joined: Option<TaskId>,
@@ -66,24 +124,29 @@ impl Hub {
     }
 
     pub(crate) fn wait(&self, task: TaskId) -> Waiter {
-        // One place beyond the backlog is kept for the ending.
-        let (sender, news) = mpsc::channel(BACKLOG + 1);
-        self.lock().entry(task).or_default().listeners.push(sender);
+        let mailbox = Arc::<Mailbox>::default();
+        self.lock()
+            .entry(task)
+            .or_default()
+            .listeners
+            .push(Arc::clone(&mailbox));
         Waiter {
             task,
             hub: self.clone(),
-            news,
+            mailbox,
         }
     }
 
-    fn forget(&self, task: TaskId) {
+    fn forget(&self, task: TaskId, mailbox: &Arc<Mailbox>) {
         let mut entries = self.lock();
         let mut next = Some(task);
         while let Some(task) = next {
             let Some(entry) = entries.get_mut(&task) else {
                 return;
             };
-            entry.listeners.retain(|listener| !listener.is_closed());
+            entry
+                .listeners
+                .retain(|listener| !Arc::ptr_eq(listener, mailbox));
             next = entry.joined;
             if entry.listeners.is_empty() && entry.running.is_none() {
                 entries.remove(&task);
@@ -137,11 +200,10 @@ impl Hub {
         let mut listeners = entry.listeners.into_iter();
         let last = listeners.next_back();
         for listener in listeners {
-            // A listener that has gone away needs no ending.
-            let _ = listener.try_send(News::Ended(of, ending.clone()));
+            listener.leave(News::Ended(of, ending.clone()));
         }
         if let Some(last) = last {
-            let _ = last.try_send(News::Ended(of, ending));
+            last.leave(News::Ended(of, ending));
         }
     }
 
@@ -168,16 +230,15 @@ impl Hub {
             return false;
         }
         for listener in listeners {
-            if listener.capacity() > 1 {
-                // A full backlog drops notifications, never the ending.
-                let _ = listener.try_send(News::Progress(notification.clone()));
-            }
+            listener.leave(News::Progress(notification.clone()));
         }
         true
     }
 
     /// Ends all waiting: the broker has stopped.
     pub(crate) fn close(&self) {
-        self.lock().clear();
+        for (_, entry) in self.lock().drain() {
+            entry.listeners.iter().for_each(|listener| listener.close());
+        }
     }
 }

@@ -212,8 +212,10 @@ impl Writer {
             }
         }
         self.depths.publish(desk.ledger.lanes());
-        // A full channel means that the checkpointer is awake already.
-        let _ = desk.dirty.try_send(());
+        if !by_clock {
+            // A full channel means that the checkpointer is awake already.
+            let _ = desk.dirty.try_send(());
+        }
         if desk.ledger.is_drained() {
             self.close();
             for done in desk.stopped.drain(..) {

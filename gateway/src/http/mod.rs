@@ -110,14 +110,12 @@ async fn route(
         && request.method() == Method::GET
         && websocket::asks(request.headers())
     {
-        return match websocket::respond(request.headers()) {
-            Ok(response) => {
-                let pending = hyper::upgrade::on(&mut request);
-                *upgrade.lock().unwrap_or_else(PoisonError::into_inner) = Some(pending);
-                response
-            }
-            Err(refusal) => refusal,
-        };
+        let response = websocket::respond(request.headers());
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            let pending = hyper::upgrade::on(&mut request);
+            *upgrade.lock().unwrap_or_else(PoisonError::into_inner) = Some(pending);
+        }
+        return response;
     }
     if !endpoint {
         return error(

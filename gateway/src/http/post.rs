@@ -7,10 +7,13 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
-use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::header::{
+    ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderMap, HeaderName, HeaderValue,
+};
 use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Limited};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 
 use crate::answer::Reply;
@@ -23,6 +26,12 @@ use crate::headers;
 use crate::http::{Body, LEGACY, empty, error, json, reply, session_of, sse};
 use crate::jsonrpc;
 use crate::outbox::Outbox;
+
+/// How long a body may take to arrive.
+const BODY_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How many times the limit of a body that is too large are read and dropped.
+const OVERSIZE_READ: usize = 32;
 
 /// In which forms a client takes an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,34 +137,61 @@ fn accepts(headers: &HeaderMap) -> Accepts {
     accepts
 }
 
+/// Reads a body. One that is too large is read to its end without being kept, within reason: a
+/// client that is still sending would not see the answer.
 async fn read(body: Incoming, headers: &HeaderMap, limit: usize) -> Result<String, Response<Body>> {
+    let announced = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.parse::<usize>().ok());
     let too_large = || {
         error(
             StatusCode::PAYLOAD_TOO_LARGE,
             &Fault::OutOfPlace("the body is larger than this server takes: send less at once"),
         )
     };
-    let announced = headers
-        .get(CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > limit as u64) {
+    // Who asks before sending is answered before it sends.
+    if headers.contains_key(EXPECT) && announced.is_some_and(|length| length > limit) {
         return Err(too_large());
     }
-    let bytes = match Limited::new(body, limit).collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(failure) if failure.is::<http_body_util::LengthLimitError>() => {
-            return Err(too_large());
-        }
-        Err(failure) => {
+    let reading = collect(body, announced.unwrap_or(0).min(limit), limit);
+    let bytes = match tokio::time::timeout(BODY_PATIENCE, reading).await {
+        Ok(Ok(Some(bytes))) => bytes,
+        Ok(Ok(None)) => return Err(too_large()),
+        Ok(Err(failure)) => {
             tracing::debug!(error = %failure, "a body broke off");
             return Err(empty(StatusCode::BAD_REQUEST));
         }
+        Err(_) => return Err(empty(StatusCode::REQUEST_TIMEOUT)),
     };
-    String::from_utf8(bytes.into()).map_err(|_| {
+    String::from_utf8(bytes).map_err(|_| {
         let fault = Fault::NotJson("it is not UTF-8".to_owned());
         reply(Reply::error(None, &fault, LEGACY))
     })
+}
+
+/// All of a body; `None` when it is larger than `limit`.
+async fn collect(
+    mut body: Incoming,
+    announced: usize,
+    limit: usize,
+) -> Result<Option<Vec<u8>>, hyper::Error> {
+    let mut kept = Vec::with_capacity(announced);
+    let mut seen = 0;
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else {
+            continue;
+        };
+        seen += data.len();
+        if seen <= limit {
+            kept.extend_from_slice(&data);
+        } else if seen > limit.saturating_mul(OVERSIZE_READ) {
+            break;
+        } else {
+            kept = Vec::new();
+        }
+    }
+    Ok((seen <= limit).then_some(kept))
 }
 
 /// An answer that is there already. Errors stay JSON with their status, whatever is accepted.
@@ -168,9 +204,9 @@ fn in_form(answer: Reply, accepts: Accepts) -> Response<Body> {
     sse::response(futures_util::stream::iter([text.into()]))
 }
 
-async fn serve_batch(core: &Core, batch: Batch) -> Response<Body> {
+async fn serve_batch(core: &Arc<Core>, batch: Batch) -> Response<Body> {
     // Notifications of a batch's calls have no stream to go to.
-    let answer = batch.run(core.broker.clone(), core.config.cancel_grace, |_| {});
+    let answer = batch.run(core.clone(), |_| {});
     match answer.await {
         Some(text) => json(StatusCode::OK, text),
         None => empty(StatusCode::ACCEPTED),
@@ -186,14 +222,10 @@ enum First {
     TakesLong,
 }
 
-async fn serve_call(core: &Core, call: Box<Call>, accepts: Accepts) -> Response<Body> {
+async fn serve_call(core: &Arc<Core>, call: Box<Call>, accepts: Accepts) -> Response<Body> {
     let outbox = Arc::new(Outbox::default());
     let teller = Arc::clone(&outbox);
-    let mut answer: Answer = Box::pin(call.run(
-        core.broker.clone(),
-        core.config.cancel_grace,
-        move |notice| teller.notice(notice),
-    ));
+    let mut answer: Answer = Box::pin(call.run(core.clone(), move |notice| teller.notice(notice)));
     if !accepts.events {
         return answered(answer.await, accepts);
     }

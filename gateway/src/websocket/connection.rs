@@ -39,7 +39,7 @@ const UNREAD_LIMIT: usize = 1 << 20;
 const STEPS: usize = 64;
 
 /// How many intervals a client may be silent.
-const SILENT_LIMIT: u8 = 2;
+const SILENT_LIMIT: u8 = 4;
 
 /// How long a closing handshake may take.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
@@ -77,7 +77,6 @@ struct Connection<S> {
     steps: usize,
     stopping: bool,
     ping: bool,
-    heard: bool,
     sent: bool,
     silent: u8,
 }
@@ -96,7 +95,7 @@ pub(crate) async fn serve(core: Arc<Core>, upgraded: Upgraded, stop: Cancellatio
         core.sessions.end(session);
     }
     let Connection { socket, jobs, .. } = connection;
-    // Modern calls end with their connection, legacy ones go on: see `call::Abandoned`.
+    // Modern calls end with their connection, legacy ones go on: see `abandoned`.
     drop(jobs);
     if let Some(frame) = farewell {
         close(socket, frame).await;
@@ -116,7 +115,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             steps: 0,
             stopping: false,
             ping: false,
-            heard: false,
             sent: false,
             silent: 0,
         }
@@ -127,7 +125,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         loop {
             match poll_fn(|cx| self.poll_step(cx)).await {
                 Step::Message(Ok(message)) => {
-                    self.heard = true;
                     match message {
                         Message::Text(text) => self.receive(&text),
                         Message::Binary(_) => {
@@ -150,7 +147,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Step::Written => {}
                 Step::Ended => return None,
             }
-            if self.stopping && self.calls == 0 && self.outbox.is_empty() {
+            if self.is_done() {
                 let flushed = poll_fn(|cx| self.socket.poll_flush(cx)).await;
                 return flushed
                     .is_ok()
@@ -174,6 +171,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let more_to_do = std::mem::take(&mut self.steps) >= STEPS;
         match self.poll_write(cx) {
             Poll::Ready(Err(_)) => return Poll::Ready(Step::Ended),
+            Poll::Ready(Ok(())) if self.is_done() => return Poll::Ready(Step::Written),
             Poll::Ready(Ok(())) if self.is_at_rest() && self.socket.has_grown() => {
                 if let Poll::Ready(next) = self.socket.poll_next(cx, true) {
                     return Poll::Ready(next.map_or(Step::Ended, Step::Message));
@@ -207,6 +205,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             && self.outbox.bytes() < UNREAD_LIMIT
     }
 
+    /// Stopping, and nothing is left to do.
+    fn is_done(&self) -> bool {
+        self.stopping && self.calls == 0 && self.outbox.is_empty()
+    }
+
     fn is_at_rest(&self) -> bool {
         self.calls == 0 && self.may_read() && self.outbox.is_empty()
     }
@@ -236,11 +239,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             Outcome::Call(call) => {
                 let outbox = Arc::clone(&self.outbox);
-                let answer = call.run(
-                    self.core.broker.clone(),
-                    self.core.config.cancel_grace,
-                    move |text| outbox.notice(text),
-                );
+                let answer = call.run(self.core.clone(), move |text| outbox.notice(text));
                 self.calls += 1;
                 self.jobs.push(Box::pin(async move {
                     Event::Answered(answer.await.map(|reply| reply.text))
@@ -261,11 +260,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Err(reply) => self.outbox.answer(reply.text),
             Ok(batch) => {
                 let outbox = Arc::clone(&self.outbox);
-                let answer = batch.run(
-                    self.core.broker.clone(),
-                    self.core.config.cancel_grace,
-                    move |text| outbox.notice(text),
-                );
+                let answer = batch.run(self.core.clone(), move |text| outbox.notice(text));
                 self.calls += 1;
                 self.jobs
                     .push(Box::pin(async move { Event::Answered(answer.await) }));
@@ -287,14 +282,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.watch_tools(changes);
             }
             Event::Tick => {
-                let unheard = self.may_read() && !self.heard;
+                let unheard = !self.socket.take_heard() && self.may_read();
                 let unread = !self.outbox.is_empty() && !self.sent;
                 self.silent = if unheard || unread {
                     self.silent + 1
                 } else {
                     0
                 };
-                (self.heard, self.sent, self.ping) = (false, false, true);
+                (self.sent, self.ping) = (false, true);
                 self.tick();
                 return self.silent < SILENT_LIMIT;
             }

@@ -43,6 +43,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             io,
             early,
             frames: Frames::default(),
+            heard: false,
         };
         Self {
             inner: open(tracked, max_message),
@@ -108,6 +109,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         self.sent_large || self.inner.as_ref().is_some_and(read_large)
     }
 
+    /// Whether anything came in since this was asked before, were it part of a message.
+    pub fn take_heard(&mut self) -> bool {
+        self.inner
+            .as_mut()
+            .is_some_and(|inner| std::mem::take(&mut inner.get_mut().heard))
+    }
+
     /// The connection beneath.
     pub fn into_io(self) -> Option<S> {
         self.inner.map(|inner| inner.into_inner().io)
@@ -159,6 +167,8 @@ struct Tracked<S> {
     io: S,
     early: Bytes,
     frames: Frames,
+    /// Something was read since this was asked.
+    heard: bool,
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Tracked<S> {
@@ -179,7 +189,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Tracked<S> {
                 this.early = Bytes::new();
             }
         }
-        this.frames.pass(&buffer.filled()[before..]);
+        let read = &buffer.filled()[before..];
+        this.heard |= !read.is_empty();
+        this.frames.pass(read);
         Poll::Ready(Ok(()))
     }
 }

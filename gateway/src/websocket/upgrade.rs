@@ -23,11 +23,8 @@ pub(crate) fn asks(headers: &HeaderMap) -> bool {
     lists(headers, CONNECTION.as_str(), "upgrade") && lists(headers, UPGRADE.as_str(), "websocket")
 }
 
-/// The response that switches protocols.
-///
-/// # Errors
-/// The response that refuses to.
-pub(crate) fn respond(headers: &HeaderMap) -> Result<Response<Body>, Response<Body>> {
+/// The response that switches protocols, or refuses to.
+pub(crate) fn respond(headers: &HeaderMap) -> Response<Body> {
     let version = headers.get(SEC_WEBSOCKET_VERSION);
     if version.map(HeaderValue::as_bytes) != Some(b"13") {
         let mut refusal = plain(
@@ -37,20 +34,19 @@ pub(crate) fn respond(headers: &HeaderMap) -> Result<Response<Body>, Response<Bo
         refusal
             .headers_mut()
             .insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-        return Err(refusal);
+        return refusal;
     }
-    let key = headers
+    let accept = headers
         .get(SEC_WEBSOCKET_KEY)
         .map(HeaderValue::as_bytes)
         .filter(|key| STANDARD.decode(key).is_ok_and(|nonce| nonce.len() == 16))
-        .ok_or_else(|| {
-            plain(
-                StatusCode::BAD_REQUEST,
-                "the header Sec-WebSocket-Key is missing or not 16 bytes in base64\n",
-            )
-        })?;
-    let accept = HeaderValue::from_str(&derive_accept_key(key))
-        .map_err(|_| plain(StatusCode::BAD_REQUEST, "the key cannot be answered\n"))?;
+        .and_then(|key| HeaderValue::from_str(&derive_accept_key(key)).ok());
+    let Some(accept) = accept else {
+        return plain(
+            StatusCode::BAD_REQUEST,
+            "the header Sec-WebSocket-Key is missing or not 16 bytes in base64\n",
+        );
+    };
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let answer = response.headers_mut();
@@ -63,7 +59,7 @@ pub(crate) fn respond(headers: &HeaderMap) -> Result<Response<Body>, Response<Bo
             HeaderValue::from_static(SUBPROTOCOL),
         );
     }
-    Ok(response)
+    response
 }
 
 fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
@@ -130,7 +126,7 @@ mod tests {
     fn the_handshake_is_that_of_the_rfc_and_echoes_the_subprotocol() {
         let headers = headers(&GOOD);
         assert!(asks(&headers));
-        let response = respond(&headers).unwrap();
+        let response = respond(&headers);
         assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
         // The example of RFC 6455, section 1.3.
         assert_eq!(
@@ -142,16 +138,16 @@ mod tests {
 
     #[test]
     fn without_an_offer_no_subprotocol_is_chosen() {
-        let response = respond(&headers(&GOOD[..4])).unwrap();
+        let response = respond(&headers(&GOOD[..4]));
         assert!(!response.headers().contains_key(SEC_WEBSOCKET_PROTOCOL));
     }
 
     #[test]
     fn other_requests_are_refused() {
         assert!(!asks(&headers(&GOOD[1..])));
-        let version = respond(&headers(&GOOD[3..])).unwrap_err();
+        let version = respond(&headers(&GOOD[3..]));
         assert_eq!(version.status(), StatusCode::UPGRADE_REQUIRED);
-        let key = respond(&headers(&GOOD[..3])).unwrap_err();
+        let key = respond(&headers(&GOOD[..3]));
         assert_eq!(key.status(), StatusCode::BAD_REQUEST);
     }
 }

@@ -201,7 +201,7 @@ async fn disconnecting_cancels_nothing() {
     drop(post(platform.address, &session, &call(1)).await);
     // The same call comes back for its answer, which a cancelled one would not have.
     let again = post(platform.address, &session, &call(2)).await;
-    platform.functions.go_on.notify_one();
+    platform.functions.go_on.add_permits(1);
     assert_eq!(
         again.answer().await["result"]["content"][0]["text"],
         "waited"
@@ -277,6 +277,33 @@ async fn failures_are_told_to_the_model() {
     let method = post(platform.address, &session, &method).await;
     assert_eq!(method.status, StatusCode::OK);
     assert_eq!(method.json().await["error"]["code"], -32_601);
+}
+
+#[tokio::test]
+async fn a_full_queue_says_when_to_come_back() {
+    let platform =
+        Platform::start_with(|config| config.stream_after = std::time::Duration::from_millis(5))
+            .await;
+    platform
+        .broker
+        .open_pool("tools".into(), 1, 1)
+        .await
+        .unwrap();
+    let id = open_session(platform.address, "2025-11-25").await;
+    let session = [("mcp-session-id", id.as_str())];
+    let call = |id| request(id, "tools/call", json!({"name":"wait"}));
+    let running = post(platform.address, &session, &call(1)).await;
+    let queued = post(platform.address, &session, &call(2)).await;
+    let refused = post(platform.address, &session, &call(3))
+        .await
+        .answer()
+        .await;
+    assert_eq!(refused["error"]["code"], -31_429);
+    assert!(refused["error"]["data"]["retryAfterMs"].is_u64());
+    platform.functions.go_on.add_permits(1);
+    assert!(running.answer().await["result"].is_object());
+    platform.functions.go_on.add_permits(1);
+    assert!(queued.answer().await["result"].is_object());
 }
 
 #[tokio::test]

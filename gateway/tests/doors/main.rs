@@ -1,5 +1,7 @@
 //! The gateway through its doors, on a real broker, with a dispatcher that plays the functions.
 
+#![expect(clippy::unwrap_used, reason = "a test that fails to set up has failed")]
+
 mod admin;
 mod catalogue;
 mod door;

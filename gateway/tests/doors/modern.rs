@@ -74,7 +74,8 @@ async fn what_headers_and_body_disagree_about_is_refused() {
     let calling = ("mcp-method", "tools/call");
     let name = ("mcp-name", "echo");
     let text = ("mcp-param-text", "hi");
-    let cases: [(&Value, &[(&str, &str)], bool); 10] = [
+    type Case<'a> = (&'a Value, &'a [(&'a str, &'a str)], bool);
+    let cases: [Case<'_>; 10] = [
         (&list, &[version, listing], true),
         (&list, &[listing], false),
         (&list, &[version], false),
@@ -198,7 +199,7 @@ async fn closing_the_stream_cancels_unless_there_is_a_key() {
     let keyed = wait(json!({"dev.dormouse/idempotencyKey":"k"}));
     drop(post_modern(platform.address, &keyed).await);
     let again = post_modern(platform.address, &keyed).await;
-    platform.functions.go_on.notify_one();
+    platform.functions.go_on.add_permits(1);
     assert_eq!(
         again.answer().await["result"]["content"][0]["text"],
         "waited"

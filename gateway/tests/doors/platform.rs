@@ -15,13 +15,14 @@ use dormouse_contract::task::{Failed, Outcome, TaskError};
 use dormouse_gateway::{Config, Gateway};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub struct Platform {
     pub address: SocketAddr,
     pub gateway: Gateway,
+    pub broker: Broker,
     pub pools: watch::Sender<Registrations>,
     pub stop: CancellationToken,
     pub functions: Functions,
@@ -30,12 +31,12 @@ pub struct Platform {
 }
 
 /// What the functions saw, and what they wait for.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Functions {
     pub seen: Arc<Mutex<Vec<Value>>>,
     pub cancelled: Arc<Notify>,
     /// Lets one `wait` end.
-    pub go_on: Arc<Notify>,
+    pub go_on: Arc<Semaphore>,
 }
 
 /// A pool with these tools; each takes `{"text": string}`.
@@ -88,8 +89,12 @@ impl Platform {
         }
         let (pools, receiver) = watch::channel(registrations);
         let gateway = Gateway::new(config, broker.clone(), receiver);
-        let functions = Functions::default();
-        tokio::spawn(dispatch(broker, functions.clone()));
+        let functions = Functions {
+            seen: Arc::default(),
+            cancelled: Arc::default(),
+            go_on: Arc::new(Semaphore::new(0)),
+        };
+        tokio::spawn(dispatch(broker.clone(), functions.clone()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
@@ -100,6 +105,7 @@ impl Platform {
         Self {
             address,
             gateway,
+            broker,
             pools,
             stop,
             functions,
@@ -147,7 +153,10 @@ async fn run(broker: Broker, functions: Functions, claim: Claim) {
                     functions.cancelled.notify_one();
                     return;
                 }
-                () = functions.go_on.notified() => Report::Completed(result("waited")),
+                permit = functions.go_on.acquire() => {
+                    permit.unwrap().forget();
+                    Report::Completed(result("waited"))
+                }
             }
         }
         "break" => failed(-32_603, Outcome::Unknown),

@@ -67,7 +67,7 @@ async fn modern_requests_need_no_session_and_interleave() {
         json!({"name":"echo","arguments":{"text":"x"}}),
     );
     assert_eq!(socket.ask(&call).await["id"], 4);
-    platform.functions.go_on.notify_one();
+    platform.functions.go_on.add_permits(1);
     let waited = socket.receive().await;
     assert_eq!(
         (&waited["id"], &waited["result"]["resultType"]),
@@ -240,7 +240,7 @@ async fn a_changed_list_is_told_to_sessions() {
 #[tokio::test]
 async fn who_shows_no_sign_of_life_is_let_go() {
     let platform =
-        Platform::start_with(|config| config.keep_alive = Duration::from_millis(20)).await;
+        Platform::start_with(|config| config.keep_alive = Duration::from_millis(100)).await;
     // A client that answers pings stays for many intervals.
     let mut alive = open(platform.address, "2025-11-25").await;
     alive
@@ -249,9 +249,9 @@ async fn who_shows_no_sign_of_life_is_let_go() {
     let answer = tokio::spawn(async move { alive.receive().await });
     // One that does not read cannot answer them.
     let mut dead = open(platform.address, "2025-11-25").await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    tokio::time::sleep(Duration::from_millis(1_000)).await;
     assert_eq!(dead.closed().await, CloseCode::Away);
-    platform.functions.go_on.notify_one();
+    platform.functions.go_on.add_permits(1);
     let answer: Value = answer.await.unwrap();
     assert_eq!(answer["id"], 1);
 }

@@ -94,7 +94,9 @@ function webSocketTransport() {
   const entries = token ? [`dormouse.bearer.${Buffer.from(token).toString("base64url")}`] : [];
   globalThis.WebSocket = class extends WebSocket {
     constructor(address, protocol) {
-      super(address, [protocol, ...entries]);
+      // As in a browser, one message is dealt with before the next is told: the SDK handles
+      // notifications a microtask late, and would drop progress that arrives with its response.
+      super(address, [protocol, ...entries], { allowSynchronousEvents: false });
     }
   };
   return new WebSocketClientTransport(new URL(url));

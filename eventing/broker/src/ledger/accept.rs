@@ -134,8 +134,7 @@ impl Ledger {
         // A key promises an answer that can be repeated, so such a call always has a row.
         if task.delivery.stored == Stored::Lazily && task.idempotency.is_none() {
             let unstored = Some(Arc::new(task.clone()));
-            self.hand_out(task, unstored, token, deadline, now);
-            return Ok(());
+            return self.hand_out(task, unstored, token, deadline, now);
         }
         let mut history = String::with_capacity(160);
         append(&mut history, now, State::Accepted, actor(&task), "");
@@ -159,8 +158,7 @@ impl Ledger {
             now,
         })?;
         self.put_key(&task, now)?;
-        self.hand_out(task, None, token, deadline, now);
-        Ok(())
+        self.hand_out(task, None, token, deadline, now)
     }
 
     /// Stores a task that waits for a slot, or for another attempt.
@@ -210,7 +208,7 @@ impl Ledger {
         token: AttemptToken,
         deadline: Millis,
         now: Millis,
-    ) {
+    ) -> Result<()> {
         self.start(
             task.id,
             Live {
@@ -224,7 +222,7 @@ impl Ledger {
                 delivery: task.delivery.clone(),
                 unstored,
             },
-        );
+        )?;
         self.tell(Effect::Claimed(Box::new(Claim {
             task: task.id,
             pool: task.pool,
@@ -241,6 +239,7 @@ impl Ledger {
             deadline,
             cancelled: CancellationToken::new(),
         })));
+        Ok(())
     }
 }
 

@@ -49,6 +49,7 @@ enum Undo {
     Finished(TaskId, Live),
     Queued(Arc<str>, Waiting),
     Unqueued(Arc<str>, Waiting),
+    FloorMoved(TaskId),
 }
 
 /// The state of the broker.
@@ -64,6 +65,10 @@ pub(crate) struct Ledger {
     claims: mpsc::UnboundedSender<Claim>,
     policies: Vec<(Delivery, Arc<str>)>,
     stopping: bool,
+    /// As stored: no task with a smaller id runs.
+    floor: TaskId,
+    /// Something has run since the floor was looked at.
+    has_run: bool,
 }
 
 impl Ledger {
@@ -84,6 +89,8 @@ impl Ledger {
             claims,
             policies: Vec::new(),
             stopping: false,
+            floor: TaskId::from_bytes([0; 16]),
+            has_run: false,
         }
     }
 
@@ -124,6 +131,7 @@ impl Ledger {
                         .remove(waiting.task, &waiting.principal);
                 }
                 Undo::Unqueued(pool, waiting) => self.lanes.lane(&pool).put_back(waiting),
+                Undo::FloorMoved(before) => self.floor = before,
             }
         }
         let why = why.to_string();
@@ -202,7 +210,7 @@ impl Ledger {
                 delivery: row.delivery.clone(),
                 unstored: None,
             },
-        );
+        )?;
         self.effects.push(Effect::Claimed(Box::new(Claim {
             task: row.id,
             pool: row.pool,
@@ -222,10 +230,22 @@ impl Ledger {
         Ok(())
     }
 
-    fn start(&mut self, task: TaskId, live: Live) {
+    fn start(&mut self, task: TaskId, live: Live) -> rusqlite::Result<()> {
+        if task < self.floor && live.unstored.is_none() {
+            self.move_floor(task)?;
+        }
+        self.has_run = true;
         self.lanes.start(&live.pool);
         self.live.insert(task, live);
         self.undo.push(Undo::Started(task));
+        Ok(())
+    }
+
+    fn move_floor(&mut self, floor: TaskId) -> rusqlite::Result<()> {
+        self.store.set_floor(floor)?;
+        self.undo.push(Undo::FloorMoved(self.floor));
+        self.floor = floor;
+        Ok(())
     }
 
     fn finish(&mut self, task: TaskId) -> Option<Live> {

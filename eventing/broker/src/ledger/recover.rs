@@ -19,7 +19,8 @@ impl Ledger {
     /// functions died with the platform, so each lease is lost.
     pub(crate) fn recover(&mut self, now: Millis) -> Result<(usize, usize)> {
         let waiting = self.store.waiting()?;
-        let running = self.store.running()?;
+        self.floor = self.store.floor()?;
+        let running = self.store.running(self.floor)?;
         let counts = (waiting.len(), running.len());
         for (task, pool, principal, due) in waiting {
             let waiting = Waiting {
@@ -53,7 +54,7 @@ impl Ledger {
             unstored: None,
         };
         self.lanes.lane(&live.pool);
-        self.start(task, live.clone());
+        self.start(task, live.clone())?;
         let attempt = FailedAttempt {
             attempt: live.attempt,
             started_at: live.started_at,

@@ -52,6 +52,7 @@ impl Ledger {
             sweep.next = now + millis(PERIOD);
             self.expire(now)?;
             self.lose_leases(now)?;
+            self.raise_floor(now)?;
         }
         if now >= sweep.next_retention {
             sweep.next_retention = now + millis(RETENTION_PERIOD);
@@ -66,6 +67,27 @@ impl Ledger {
             }
             self.store
                 .forget_keys(now - millis(self.config.keep_keys))?;
+        }
+        Ok(())
+    }
+
+    /// Lets the floor follow the oldest running task. Ids are made a moment before they arrive, so
+    /// it stays a little behind the clock.
+    fn raise_floor(&mut self, now: Millis) -> Result<()> {
+        if !self.has_run {
+            return Ok(());
+        }
+        self.has_run = !self.live.is_empty();
+        let behind = TaskId::at(now - millis(PERIOD), [0; 10]);
+        let oldest = self
+            .live
+            .keys()
+            .min()
+            .copied()
+            .unwrap_or(behind)
+            .min(behind);
+        if oldest > self.floor {
+            self.move_floor(oldest)?;
         }
         Ok(())
     }

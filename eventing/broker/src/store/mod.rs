@@ -250,12 +250,25 @@ impl Store {
             .collect()
     }
 
-    /// The tasks that a process before left running.
-    pub(crate) fn running(&self) -> Result<Vec<TaskId>> {
+    /// The tasks that a process before left running, from the floor on.
+    pub(crate) fn running(&self, floor: TaskId) -> Result<Vec<TaskId>> {
         self.conn
-            .prepare("SELECT id FROM tasks INDEXED BY running WHERE state = 1 ORDER BY id")?
-            .query_map([], |row| row.get(0).map(TaskId::from_bytes))?
+            .prepare("SELECT id FROM tasks WHERE id >= ?1 AND state = 1 ORDER BY id")?
+            .query_map([floor.as_bytes()], |row| row.get(0).map(TaskId::from_bytes))?
             .collect()
+    }
+
+    pub(crate) fn floor(&self) -> Result<TaskId> {
+        self.conn.query_row("SELECT id FROM floor", [], |row| {
+            row.get(0).map(TaskId::from_bytes)
+        })
+    }
+
+    pub(crate) fn set_floor(&self, floor: TaskId) -> Result<()> {
+        self.conn
+            .prepare_cached("UPDATE floor SET id = ?1")?
+            .execute([floor.as_bytes()])
+            .map(drop)
     }
 
     /// Waiting tasks that were never claimed and whose time is over.

@@ -1,0 +1,71 @@
+//! Modern calls whose client has gone away.
+
+use std::sync::Arc;
+
+use dormouse_broker::{NewTask, TaskId};
+
+use crate::core::Core;
+use crate::era::Era;
+
+/// Cancels a modern call whose client has gone (2026-07-28, "Cancellation": closing the stream
+/// is the signal), unless it has a key by which the client can come back for it.
+#[derive(Debug)]
+pub(crate) struct Abandoned {
+    core: Arc<Core>,
+    task: TaskId,
+    armed: bool,
+}
+
+impl Abandoned {
+    /// Watches a task that is about to be accepted.
+    pub fn watch(core: &Arc<Core>, task: &NewTask, era: Era) -> Self {
+        Self {
+            core: core.clone(),
+            task: task.id,
+            armed: era == Era::Modern && task.idempotency.is_none(),
+        }
+    }
+
+    /// The task turned out to be another one: the same call, made before.
+    pub fn follow(&mut self, task: TaskId) {
+        self.task = task;
+    }
+
+    /// The call has ended: nothing is to be cancelled any more.
+    pub fn settle(&mut self) {
+        self.armed = false;
+    }
+
+    /// Cancels the task now.
+    pub async fn cancel(&mut self, reason: &str) {
+        self.armed = false;
+        let Core {
+            broker, principal, ..
+        } = &*self.core;
+        let cancelled = broker.cancel(self.task, Some(principal), reason).await;
+        if let Err(error) = cancelled {
+            tracing::warn!(task = %self.task, %error, "could not cancel a task");
+        }
+    }
+}
+
+impl Drop for Abandoned {
+    fn drop(&mut self) {
+        if !self.armed {
+            return;
+        }
+        // Outside a runtime the platform is going down, and the broker settles what is left.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        let mut late = Self {
+            core: self.core.clone(),
+            task: self.task,
+            armed: false,
+        };
+        runtime.spawn(async move {
+            tokio::time::sleep(late.core.config.cancel_grace).await;
+            late.cancel("the client closed the stream").await;
+        });
+    }
+}

@@ -150,7 +150,7 @@ async fn a_broken_pool_file_is_named_and_the_others_go_on() {
             "skaling",
         ),
     ] {
-        platform.write_pool_file(file, text);
+        platform.write_file(&format!("pools/{file}"), text);
         eventually(&format!("the platform to name {named}"), async || {
             platform.log().contains(named).then_some(())
         })
@@ -158,7 +158,7 @@ async fn a_broken_pool_file_is_named_and_the_others_go_on() {
         platform.check_alive(file).await;
     }
     let fixture = platform.pool("fixture").await.expect("it is still there");
-    platform.write_pool_file("fixture.yaml", "spec: {");
+    platform.write_file("pools/fixture.yaml", "spec: {");
     eventually("the platform to name fixture.yaml", async || {
         platform.log().contains("fixture.yaml").then_some(())
     })

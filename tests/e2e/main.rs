@@ -23,4 +23,5 @@ mod kill;
 mod observed;
 mod oversize;
 mod scaling;
+mod sources;
 mod stopping;

@@ -36,6 +36,8 @@ pub struct Setup {
     environment: Vec<(String, String)>,
     token: Option<String>,
     is_hidden: bool,
+    is_building: bool,
+    files: Vec<(String, String)>,
     ports: [u16; 3],
 }
 
@@ -82,6 +84,18 @@ impl Setup {
         self
     }
 
+    /// With a file in its folder.
+    pub fn file(mut self, path: &str, text: &str) -> Self {
+        self.files.push((path.to_owned(), text.to_owned()));
+        self
+    }
+
+    /// Building what the pools declare, and again when a source file is saved.
+    pub fn building(mut self) -> Self {
+        self.is_building = true;
+        self
+    }
+
     /// On ports that stay the same over a restart. They are taken from below those that the kernel
     /// hands out, so that nobody else gets them meanwhile.
     pub fn fixed_ports(mut self) -> Self {
@@ -104,6 +118,9 @@ impl Setup {
             .expect("a temporary folder");
         let run = folder.path().display().to_string();
         fs::create_dir(folder.path().join("pools")).expect("a folder for the pools");
+        for (path, text) in &self.files {
+            write_file(folder.path(), path, text);
+        }
         for pool in &self.pools {
             write_pool(folder.path(), pool, &run);
         }
@@ -135,7 +152,8 @@ impl Setup {
         command
             .arg("dev")
             .args(["--port", &mcp, "--admin-port", &admin])
-            .args(["--coordinator-port", &coordinator, "--no-build"])
+            .args(["--coordinator-port", &coordinator])
+            .args((!self.is_building).then_some("--no-build"))
             .arg("--data-dir")
             .arg(folder.join("data"))
             .arg("--pools")
@@ -157,7 +175,7 @@ impl Setup {
 pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dormouse"));
     for (name, _) in std::env::vars_os() {
-        let is_ours = ["DORMOUSE_", "MCP_", "COORDINATOR_", "RUST_LOG"]
+        let is_ours = ["DORMOUSE_", "MCP_", "COORDINATOR_", "OPENAI_", "RUST_LOG"]
             .iter()
             .any(|prefix| name.to_string_lossy().starts_with(prefix));
         if is_ours {
@@ -198,9 +216,9 @@ impl Platform {
         write_pool(self.folder.path(), pool, &self.run);
     }
 
-    /// Writes a file into the pools' folder.
-    pub fn write_pool_file(&self, name: &str, text: &str) {
-        fs::write(self.folder.path().join("pools").join(name), text).expect("a pool file");
+    /// Writes a file into its folder.
+    pub fn write_file(&self, path: &str, text: &str) {
+        write_file(self.folder.path(), path, text);
     }
 
     /// What the coordinator says of a pool; `None` when it knows none of this name.
@@ -350,9 +368,15 @@ pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) 
 }
 
 fn write_pool(folder: &Path, pool: &Pool, run: &str) {
-    let file = folder.join("pools").join(pool.file_name());
-    // Replaced at once, as editors do, so that nobody reads half a file.
-    let draft = folder.join(pool.file_name());
-    fs::write(&draft, pool.document(run)).expect("a pool file");
-    fs::rename(draft, file).expect("a pool file");
+    let path = format!("pools/{}", pool.file_name());
+    write_file(folder, &path, &pool.document(run));
+}
+
+/// Replaced at once, as editors do, so that nobody reads half a file.
+fn write_file(folder: &Path, path: &str, text: &str) {
+    let file = folder.join(path);
+    let draft = folder.join("draft");
+    fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+    fs::write(&draft, text).expect("a draft");
+    fs::rename(draft, file).expect("a file");
 }

@@ -40,6 +40,11 @@ impl Pool {
         }
     }
 
+    /// A binary of the cargo workspace that the pools' folder is in.
+    pub fn cargo(name: &str, binary: &str) -> Self {
+        Self::command(name, &[]).with("run", json!({"cargo": binary}))
+    }
+
     /// With this member of `spec`, or of an object in it (`scaling.idle`).
     pub fn with(mut self, path: &str, value: Value) -> Self {
         let place = path

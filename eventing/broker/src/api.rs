@@ -41,7 +41,6 @@ struct Shared {
     reader: Mutex<Connection>,
     claims: Mutex<Option<Claims>>,
     writer: Arc<Writer>,
-    thread: Mutex<Option<thread::JoinHandle<()>>>,
 }
 
 /// The last handle is gone: nobody can ask any more.
@@ -53,10 +52,11 @@ impl Drop for Shared {
 
 impl Broker {
     /// Opens the store, migrates it, and settles what the process before left running: what is
-    /// safe to repeat waits again, the rest has failed with outcome unknown.
+    /// safe to repeat waits again, the rest has failed with outcome unknown. It runs on the
+    /// current Tokio runtime.
     ///
     /// # Errors
-    /// When another process holds the data directory, or the store cannot be used.
+    /// Outside of a runtime, when another process holds the data directory, or the store cannot be used.
     pub fn open(config: Config) -> Result<Self, Error> {
         let (conn, lock, path) = store::open(&config)?;
         let durability = config.durability;
@@ -74,11 +74,12 @@ impl Broker {
             ledger,
             sweep: Sweep::new(now()),
             dirty: start_checkpointer(&path)?,
+            depths: depths.clone(),
             stopped: Vec::new(),
             _lock: lock,
         };
         let reader = store::read::connect(&path)?;
-        let (writer, thread) = Writer::start(desk, depths.clone(), durability)?;
+        let writer = Writer::start(desk, durability)?;
         Ok(Self {
             hub,
             depths,
@@ -86,7 +87,6 @@ impl Broker {
                 reader: Mutex::new(reader),
                 claims: Mutex::new(Some(claims)),
                 writer: Arc::clone(&writer),
-                thread: Mutex::new(Some(thread)),
             }),
             writer,
         })
@@ -243,15 +243,6 @@ impl Broker {
     pub async fn stop(&self) {
         // An error means that the writer has stopped already.
         let _ = self.ask(Command::Stop).await;
-        let thread = self
-            .shared
-            .thread
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(thread) = thread {
-            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
-        }
         self.hub.close();
     }
 

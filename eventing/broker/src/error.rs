@@ -67,6 +67,9 @@ pub enum Error {
     /// A change could not be stored; nothing holds, the caller may repeat it.
     #[error("the change could not be stored: {0}")]
     Storage(String),
+    /// The broker was opened outside of a Tokio runtime.
+    #[error("the broker needs a Tokio runtime to run on")]
+    NoRuntime,
     /// The broker has stopped.
     #[error("the broker has stopped")]
     Stopped,

@@ -207,8 +207,11 @@ impl Lanes {
         }
     }
 
-    /// When a delayed task of an open pool is due next.
+    /// When a delayed task of an open pool is due next; while everything is taken, nothing is.
     pub(crate) fn next_due(&self) -> Option<Millis> {
+        if self.running >= self.max_running {
+            return None;
+        }
         self.hungry
             .iter()
             .filter_map(|pool| self.lanes.get(pool))

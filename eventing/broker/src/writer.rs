@@ -1,18 +1,18 @@
 //! The writer: owns the store and takes commands in batches.
 //!
-//! Whoever brings a command to a writer that is free does the writing at once, for itself and for
-//! all that come meanwhile; whoever finds it busy leaves the command and waits for its answer. So
-//! a commit is shared under load, nobody waits for company without load, and no thread has to be
-//! woken on the way of a call. A thread of its own keeps the clock, takes over when one caller has
-//! written for others long enough, and does all the writing when commits wait for the disk
-//! ([`Durability::Power`]): no caller's thread should.
+//! It is a task of the runtime that its callers run on. When a command arrives it first steps
+//! back, so that everybody who is ready brings theirs too, and then writes them in one commit: a
+//! commit is shared under load, nobody waits for company without load, and no thread has to be
+//! woken on the way of a call. When commits wait for the disk ([`Durability::Power`]) it has a
+//! thread of its own, so that no caller's thread waits with it.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::SyncSender;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
-use std::thread::{self, JoinHandle, Thread};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::Notify;
 
 use crate::config::Durability;
 use crate::depth::Depths;
@@ -25,10 +25,7 @@ use crate::task::{Accepted, AttemptToken, Millis, NewTask, Report, State, TaskId
 /// The most commands of one commit: bounds how long the first of them waits.
 const BATCH: usize = 256;
 
-/// The most commits that a caller makes before the thread takes over.
-const TURNS: usize = 4;
-
-/// The longest sleep of the thread.
+/// The longest sleep while nothing happens.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3_600);
 
 /// What callers ask of the writer.
@@ -82,23 +79,19 @@ struct Queue {
     closed: bool,
 }
 
-/// The writer, shared by all handles and the thread.
+/// The way to the writer, shared by all handles.
 #[derive(Debug)]
 pub(crate) struct Writer {
     queue: Mutex<Queue>,
-    desk: Mutex<Desk>,
-    depths: Depths,
-    durability: Durability,
-    thread: OnceLock<Thread>,
-    /// When the thread will look at the clock.
-    wakes_at: AtomicI64,
+    arrived: Notify,
 }
 
-/// What only the one who writes touches.
+/// What only the writer touches.
 #[derive(Debug)]
 pub(crate) struct Desk {
     pub(crate) ledger: Ledger,
     pub(crate) sweep: Sweep,
+    pub(crate) depths: Depths,
     /// Wakes the checkpointer; full means that it is awake already.
     pub(crate) dirty: SyncSender<()>,
     pub(crate) stopped: Vec<Reply<()>>,
@@ -107,41 +100,43 @@ pub(crate) struct Desk {
 }
 
 impl Writer {
-    /// A writer and its thread.
-    pub(crate) fn start(
-        desk: Desk,
-        depths: Depths,
-        durability: Durability,
-    ) -> std::io::Result<(Arc<Self>, JoinHandle<()>)> {
+    /// Starts the writer. With [`Durability::Process`] it runs on the current runtime.
+    pub(crate) fn start(desk: Desk, durability: Durability) -> Result<Arc<Self>, Error> {
         let writer = Arc::new(Self {
             queue: Mutex::default(),
-            desk: Mutex::new(desk),
-            depths,
-            durability,
-            thread: OnceLock::new(),
-            wakes_at: AtomicI64::new(0),
+            arrived: Notify::new(),
         });
         let ours = Arc::clone(&writer);
-        let thread = thread::Builder::new()
-            .name("broker-writer".to_owned())
-            .spawn(move || ours.keep_the_clock())?;
-        // It is set once, here.
-        let _ = writer.thread.set(thread.thread().clone());
-        Ok((writer, thread))
+        match durability {
+            Durability::Process => {
+                let runtime =
+                    tokio::runtime::Handle::try_current().map_err(|_| Error::NoRuntime)?;
+                runtime.spawn(ours.run(desk));
+            }
+            Durability::Power => {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_time()
+                    .build()?;
+                thread::Builder::new()
+                    .name("broker-writer".to_owned())
+                    .spawn(move || runtime.block_on(ours.run(desk)))?;
+            }
+        }
+        Ok(writer)
     }
 
-    /// Takes a command and, if the writer is free, does it at once.
+    /// Takes a command; its answer comes by its reply.
     pub(crate) fn submit(&self, command: Command) -> Result<(), Error> {
-        {
+        let is_first = {
             let mut queue = self.queue();
             if queue.closed {
                 return Err(Error::Stopped);
             }
             queue.commands.push_back(command);
-        }
-        match self.durability {
-            Durability::Process => self.write_some(),
-            Durability::Power => self.wake(),
+            queue.commands.len() == 1
+        };
+        if is_first {
+            self.arrived.notify_one();
         }
         Ok(())
     }
@@ -154,98 +149,70 @@ impl Writer {
             std::mem::take(&mut queue.commands)
         };
         drop(dropped);
-        self.wake();
+        self.arrived.notify_one();
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wake(&self) {
-        if let Some(thread) = self.thread.get() {
-            thread.unpark();
-        }
+    /// The next batch, and whether the writer is closed.
+    fn take(&self) -> (VecDeque<Command>, bool) {
+        let mut queue = self.queue();
+        let batch = if queue.commands.len() <= BATCH {
+            std::mem::take(&mut queue.commands)
+        } else {
+            queue.commands.drain(..BATCH).collect()
+        };
+        (batch, queue.closed)
     }
 
-    /// Writes what waits, unless somebody does already: they will see it.
-    fn write_some(&self) {
-        for _ in 0..TURNS {
-            let mut desk = match self.desk.try_lock() {
-                Ok(desk) => desk,
-                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-                Err(TryLockError::WouldBlock) => return,
-            };
-            self.write(&mut desk, false);
-            let wake = desk.ledger.next_wake(&desk.sweep);
-            drop(desk);
-            if wake < self.wakes_at.load(Ordering::Relaxed) {
-                self.wake();
-            }
-            // Whoever came between the last look and the release found the desk taken.
-            let queue = self.queue();
-            if queue.commands.is_empty() && !queue.closed {
+    async fn run(self: Arc<Self>, mut desk: Desk) {
+        loop {
+            let (batch, closed) = self.take();
+            if closed {
                 return;
             }
-        }
-        self.wake();
-    }
-
-    /// One batch, if there is anything in it. Returns whether there was.
-    fn write(&self, desk: &mut Desk, by_clock: bool) -> bool {
-        let mut batch: VecDeque<Command> = {
-            let mut queue = self.queue();
-            if queue.commands.len() <= BATCH {
-                std::mem::take(&mut queue.commands)
-            } else {
-                queue.commands.drain(..BATCH).collect()
-            }
-        };
-        if batch.is_empty() && !by_clock {
-            return false;
-        }
-        match desk.batch(&mut batch) {
-            Ok(()) => self.depths.count_commit(),
-            Err(error) => {
-                desk.ledger.rollback(&error);
-                let why = error.to_string();
-                batch.into_iter().for_each(|command| command.fail(&why));
-            }
-        }
-        self.depths.publish(desk.ledger.lanes());
-        if !by_clock {
-            // A full channel means that the checkpointer is awake already.
-            let _ = desk.dirty.try_send(());
-        }
-        if desk.ledger.is_drained() {
-            self.close();
-            for done in desk.stopped.drain(..) {
-                let _ = done.send(());
-            }
-        }
-        true
-    }
-
-    /// The thread: runs until the writer is closed.
-    fn keep_the_clock(&self) {
-        while !self.queue().closed {
-            let mut desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
-            let now = now();
-            let due = desk.ledger.next_wake(&desk.sweep) <= now;
-            if self.write(&mut desk, due) {
+            let due = desk.ledger.next_wake(&desk.sweep);
+            if batch.is_empty() && now() < due {
+                let sleep = Duration::from_millis(u64::try_from(due - now()).unwrap_or(0));
+                // Elapsed or notified: the loop finds out.
+                let sleep = sleep.min(LONGEST_SLEEP);
+                let _ = tokio::time::timeout(sleep, self.arrived.notified()).await;
+                // Whoever is ready now brings a command before the commit.
+                tokio::task::yield_now().await;
                 continue;
             }
-            let wake = desk.ledger.next_wake(&desk.sweep);
-            self.wakes_at.store(wake, Ordering::Relaxed);
-            drop(desk);
-            if self.queue().commands.is_empty() {
-                let sleep = Duration::from_millis(u64::try_from(wake - now).unwrap_or(0));
-                thread::park_timeout(sleep.min(LONGEST_SLEEP));
+            desk.write(batch);
+            if desk.ledger.is_drained() {
+                self.close();
+                for done in desk.stopped.drain(..) {
+                    let _ = done.send(());
+                }
             }
+            tokio::task::yield_now().await;
         }
     }
 }
 
 impl Desk {
+    fn write(&mut self, mut batch: VecDeque<Command>) {
+        let by_clock = batch.is_empty();
+        match self.batch(&mut batch) {
+            Ok(()) => self.depths.count_commit(),
+            Err(error) => {
+                self.ledger.rollback(&error);
+                let why = error.to_string();
+                batch.into_iter().for_each(|command| command.fail(&why));
+            }
+        }
+        self.depths.publish(self.ledger.lanes());
+        if !by_clock {
+            // A full channel means that the checkpointer is awake already.
+            let _ = self.dirty.try_send(());
+        }
+    }
+
     /// Does what is in the batch; after an error, what was not begun is left in it.
     fn batch(&mut self, commands: &mut VecDeque<Command>) -> rusqlite::Result<()> {
         let now = now();

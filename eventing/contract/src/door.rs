@@ -184,7 +184,8 @@ mod tests {
         let open = Door::new(None, vec!["tools.example".into()]);
         let guarded = Door::new(Some("secret".into()), vec![]);
         let local = ("host", "localhost:9876");
-        let cases: [(&Door, &[(&'static str, &str)], Result<(), Refused>); 11] = [
+        type Case<'a> = (&'a Door, &'a [(&'static str, &'a str)], Result<(), Refused>);
+        let cases: [Case<'_>; 11] = [
             (&open, &[local], Ok(())),
             (&open, &[("host", "[::1]:9876")], Ok(())),
             (&open, &[("host", "tools.example")], Ok(())),

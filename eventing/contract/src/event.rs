@@ -245,7 +245,8 @@ mod tests {
 
     #[test]
     fn each_broken_attribute_is_named() {
-        let cases: [(fn(&mut Event), &str); 9] = [
+        type Case = (fn(&mut Event), &'static str);
+        let cases: [Case; 9] = [
             (|e| e.id.clear(), "`id`"),
             (|e| e.source.clear(), "`source`"),
             (|e| e.ty.clear(), "`type`"),

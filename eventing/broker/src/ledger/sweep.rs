@@ -42,7 +42,11 @@ impl Ledger {
     pub(crate) fn next_wake(&self, sweep: &Sweep) -> Millis {
         let busy = !self.live.is_empty() || self.lanes.iter().any(|(_, lane)| lane.waiting() > 0);
         let clock = if busy { sweep.next } else { Millis::MAX };
-        let delayed = self.lanes.next_due().unwrap_or(Millis::MAX);
+        let delayed = self
+            .lanes
+            .next_due()
+            .filter(|_| !self.stopping)
+            .unwrap_or(Millis::MAX);
         clock.min(delayed).min(sweep.next_retention)
     }
 

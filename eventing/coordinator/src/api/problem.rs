@@ -115,6 +115,7 @@ impl Problem {
             }
             Self::Broker(
                 dormouse_broker::Error::Locked(_)
+                | dormouse_broker::Error::NoRuntime
                 | dormouse_broker::Error::Schema { .. }
                 | dormouse_broker::Error::Io(_)
                 | dormouse_broker::Error::Sqlite(_)

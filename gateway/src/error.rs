@@ -72,7 +72,7 @@ pub enum Fault {
     #[error("Unknown tool: {0}")]
     UnknownTool(String),
     /// A request of the modern era lacks a member that each request must have.
-    #[error("params._meta lacks `{0}`, which every request of revision 2026-07-28 carries")]
+    #[error("params._meta must carry `{0}`, as every request of revision 2026-07-28 does")]
     MissingMeta(&'static str),
     /// An HTTP header is missing or says otherwise than the body.
     #[error("Header mismatch: {0}")]

@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use args::DevArgs;
 use build::Workspace;
-use deploy::{Deployer, Round};
+use deploy::Deployer;
 use doors::{Addresses, Doors};
 use watch::Sources;
 
@@ -78,11 +78,15 @@ async fn run(args: DevArgs, token: Option<String>) -> anyhow::Result<()> {
         host.clone(),
         coordinator.clone(),
     );
-    let round = tokio::select! {
+    let mut sources = watch_pools(&args.pools);
+    let mut round = tokio::select! {
         round = deployer.round() => round,
         () = ending.asked() => return Ok(()),
     };
 
+    if let Some(sources) = &mut sources {
+        sources.watch(std::mem::take(&mut round.sources));
+    }
     let patience = Duration::from_secs(args.drain_seconds);
     let config = dormouse_gateway::Config {
         drain: patience,
@@ -103,7 +107,7 @@ async fn run(args: DevArgs, token: Option<String>) -> anyhow::Result<()> {
         write_ready(file, &addresses)?;
     }
     tokio::select! {
-        () = follow_changes(&mut deployer, &args, round) => {}
+        () = follow_changes(&mut deployer, sources) => {}
         () = ending.asked() => {}
     }
 
@@ -143,16 +147,10 @@ fn broker_config(args: &DevArgs) -> Config {
 }
 
 /// Deploys again whenever a file was saved. Never returns.
-async fn follow_changes(deployer: &mut Deployer, args: &DevArgs, first: Round) {
-    let mut sources = match Sources::new() {
-        Ok(sources) => sources,
-        Err(error) => {
-            tracing::warn!(%error, "changes of files are not noticed");
-            return std::future::pending().await;
-        }
+async fn follow_changes(deployer: &mut Deployer, sources: Option<Sources>) {
+    let Some(mut sources) = sources else {
+        return std::future::pending().await;
     };
-    sources.watch([args.pools.clone()]);
-    sources.watch(first.sources);
     loop {
         sources.changed().await;
         let round = deployer.round().await;
@@ -160,6 +158,20 @@ async fn follow_changes(deployer: &mut Deployer, args: &DevArgs, first: Round) {
             tracing::error!("not used: {broken}");
         }
         sources.watch(round.sources);
+    }
+}
+
+/// Watches the pools folder from before it is read, so that no change is missed.
+fn watch_pools(pools: &Path) -> Option<Sources> {
+    match Sources::new() {
+        Ok(mut sources) => {
+            sources.watch([pools.to_owned()]);
+            Some(sources)
+        }
+        Err(error) => {
+            tracing::warn!(%error, "changes of files are not noticed");
+            None
+        }
     }
 }
 

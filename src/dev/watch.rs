@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use notify::event::{AccessKind, AccessMode, EventKind};
@@ -14,7 +15,7 @@ const QUIET: Duration = Duration::from_millis(150);
 /// Watches folders; [`Sources::changed`] tells of changes.
 pub struct Sources {
     watcher: RecommendedWatcher,
-    watched: BTreeSet<PathBuf>,
+    watched: Arc<Mutex<BTreeSet<PathBuf>>>,
     changes: mpsc::UnboundedReceiver<()>,
 }
 
@@ -22,15 +23,18 @@ impl Sources {
     /// A watcher of nothing yet.
     pub fn new() -> notify::Result<Self> {
         let (sender, changes) = mpsc::unbounded_channel();
+        let roots = Arc::<Mutex<BTreeSet<PathBuf>>>::default();
+        let watched = Arc::clone(&roots);
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-            if event.is_ok_and(|event| matters(&event)) {
+            let roots = roots.lock().unwrap_or_else(PoisonError::into_inner);
+            if event.is_ok_and(|event| matters(&event, &roots)) {
                 // The receiver is gone only when the platform stops.
                 let _ = sender.send(());
             }
         })?;
         Ok(Self {
             watcher,
-            watched: BTreeSet::new(),
+            watched,
             changes,
         })
     }
@@ -38,7 +42,12 @@ impl Sources {
     /// Watches these folders besides those watched already.
     pub fn watch(&mut self, folders: impl IntoIterator<Item = PathBuf>) {
         for folder in folders {
-            if !self.watched.insert(folder.clone()) {
+            // Changes are told by whole paths.
+            let folder = folder.canonicalize().unwrap_or(folder);
+            let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_new = watched.insert(folder.clone());
+            drop(watched);
+            if !is_new {
                 continue;
             }
             if let Err(error) = self.watcher.watch(&folder, RecursiveMode::Recursive) {
@@ -60,17 +69,23 @@ impl Sources {
 }
 
 /// Reading a file is no change, and builds write only below `target`.
-fn matters(event: &Event) -> bool {
+fn matters(event: &Event, roots: &BTreeSet<PathBuf>) -> bool {
     let changes = match event.kind {
         EventKind::Create(_) | EventKind::Modify(_) | EventKind::Remove(_) => true,
         EventKind::Access(access) => access == AccessKind::Close(AccessMode::Write),
         EventKind::Any | EventKind::Other => false,
     };
-    changes && event.paths.iter().any(|path| !is_build_output(path))
+    changes && event.paths.iter().any(|path| !is_left_alone(path, roots))
 }
 
-fn is_build_output(path: &Path) -> bool {
-    path.components().any(|part| {
+/// What lies in a hidden folder, in `target` or in a hidden file below the watched folder. Where
+/// that folder itself lies does not matter.
+fn is_left_alone(path: &Path, roots: &BTreeSet<PathBuf>) -> bool {
+    let below = roots
+        .iter()
+        .find_map(|root| path.strip_prefix(root).ok())
+        .unwrap_or(path);
+    below.components().any(|part| {
         let part = part.as_os_str();
         part == "target" || part.to_string_lossy().starts_with('.')
     })
@@ -86,14 +101,15 @@ mod tests {
     fn saving_matters_and_reading_or_building_does_not() {
         let event = |kind, path: &str| Event::new(kind).add_path(path.into());
         let saved = EventKind::Modify(ModifyKind::Any);
-        assert!(matters(&event(saved, "/w/functions/a/src/main.rs")));
-        assert!(matters(&event(
-            EventKind::Create(CreateKind::File),
-            "/w/config/pools/b.yaml"
-        )));
-        assert!(!matters(&event(saved, "/w/target/debug/a")));
-        assert!(!matters(&event(saved, "/w/config/pools/.b.yaml.swp")));
+        let roots = BTreeSet::from(["/w".into(), "/home/a/.config/pools".into()]);
+        let matters = |event: Event| super::matters(&event, &roots);
+        assert!(matters(event(saved, "/w/functions/a/src/main.rs")));
+        let created = EventKind::Create(CreateKind::File);
+        assert!(matters(event(created, "/w/config/pools/b.yaml")));
+        assert!(matters(event(created, "/home/a/.config/pools/b.yaml")));
+        assert!(!matters(event(saved, "/w/target/debug/a")));
+        assert!(!matters(event(saved, "/w/config/pools/.b.yaml.swp")));
         let read = EventKind::Access(AccessKind::Open(AccessMode::Read));
-        assert!(!matters(&event(read, "/w/functions/a/src/main.rs")));
+        assert!(!matters(event(read, "/w/functions/a/src/main.rs")));
     }
 }

@@ -25,6 +25,9 @@ use crate::task::{Accepted, AttemptToken, Millis, NewTask, Report, State, TaskId
 /// The most commands of one commit: bounds how long the first of them waits.
 const BATCH: usize = 256;
 
+/// How often the writer steps back before a commit.
+const MOST_STEPS_BACK: usize = 8;
+
 /// The longest sleep while nothing happens.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3_600);
 
@@ -169,6 +172,7 @@ impl Writer {
 
     async fn run(self: Arc<Self>, mut desk: Desk) {
         loop {
+            self.gather().await;
             let (batch, closed) = self.take();
             if closed {
                 return;
@@ -179,8 +183,6 @@ impl Writer {
                 // Elapsed or notified: the loop finds out.
                 let sleep = sleep.min(LONGEST_SLEEP);
                 let _ = tokio::time::timeout(sleep, self.arrived.notified()).await;
-                // Whoever is ready now brings a command before the commit.
-                tokio::task::yield_now().await;
                 continue;
             }
             desk.write(batch);
@@ -190,7 +192,19 @@ impl Writer {
                     let _ = done.send(());
                 }
             }
+        }
+    }
+
+    /// Steps back for as long as others bring commands.
+    async fn gather(&self) {
+        let mut seen = 0;
+        for _ in 0..MOST_STEPS_BACK {
             tokio::task::yield_now().await;
+            let waiting = self.queue().commands.len();
+            if waiting == seen {
+                return;
+            }
+            seen = waiting;
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Plain types and pure functions, no IO: the [`Event`] envelope and its
 //! [HTTP binding](http_binding), the [payloads](task) of the platform's own events, the
-//! [manifest](manifest) with which a function describes itself, [delivery policies](policy),
+//! [manifest] with which a function describes itself, [delivery policies](policy),
 //! [registration] of pools, [trace context](trace) and the checks every HTTP [door] makes.
 //!
 //! Payloads are bytes here: what passes through is kept to the letter, and only the members that

@@ -125,7 +125,6 @@ fn raw(durability: Durability, tasks: usize, batch: f64) -> f64 {
         .unwrap();
     conn.execute_batch(include_str!("../eventing/broker/src/store/schema.sql"))
         .unwrap();
-    let delivery = serde_json::to_string(&Delivery::default()).unwrap();
     let trace = TraceParent::random().to_string();
     let history = "{\"at\":1764000000000,\"to\":\"accepted\",\"by\":\"caller\"}\n\
         {\"at\":1764000000000,\"to\":\"running\",\"by\":\"broker\",\"why\":\"attempt 1\"}\n";
@@ -146,13 +145,13 @@ fn raw(durability: Durability, tasks: usize, batch: f64) -> f64 {
         for id in &ids {
             conn.prepare_cached(
                 "INSERT INTO tasks (id, state, pool, capability, principal, round, attempt, tokens,
-                     accepted_at, started_at, changed_at, due, expires_at, delivery, trace, request,
+                     accepted_at, started_at, changed_at, due, expires_at, policy, trace, request,
                      history)
-                 VALUES (?1, 1, 'pool', 'echo', 'local/anonymous', 1, 1, ?2, 0, 0, 0, 0, 0, ?3, ?4,
-                     ?5, ?6)",
+                 VALUES (?1, 1, 'pool', 'echo', 'local/anonymous', 1, 1, ?2, 0, 0, 0, 0, 0, 1, ?3,
+                     ?4, ?5)",
             )
             .unwrap()
-            .execute(params![id, id, delivery, trace, PAYLOAD, history])
+            .execute(params![id, id, trace, PAYLOAD, history])
             .unwrap();
         }
         if alone {

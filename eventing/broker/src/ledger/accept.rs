@@ -145,10 +145,10 @@ impl Ledger {
             Actor::Broker,
             "attempt 1",
         );
-        let delivery = self.policy_text(&task.delivery);
+        let policy = self.policy(&task.delivery)?;
         self.store.insert(&Insert {
             task: &task,
-            delivery: &delivery,
+            policy,
             state: State::Running,
             attempt: 1,
             tokens: &token.to_bytes(),
@@ -173,10 +173,10 @@ impl Ledger {
     ) -> Result<()> {
         let mut history = String::with_capacity(96);
         append(&mut history, now, State::Accepted, actor(task), why);
-        let delivery = self.policy_text(&task.delivery);
+        let policy = self.policy(&task.delivery)?;
         self.store.insert(&Insert {
             task,
-            delivery: &delivery,
+            policy,
             state: State::Accepted,
             attempt,
             tokens,

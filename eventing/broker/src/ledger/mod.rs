@@ -63,7 +63,7 @@ pub(crate) struct Ledger {
     effects: Vec<Effect>,
     hub: Hub,
     claims: mpsc::UnboundedSender<Claim>,
-    policies: Vec<(Delivery, Arc<str>)>,
+    policies: Vec<(Delivery, i64)>,
     stopping: bool,
     /// As stored: no task with a smaller id runs.
     floor: TaskId,
@@ -114,6 +114,8 @@ impl Ledger {
         if let Err(error) = self.store.rollback() {
             tracing::error!(%error, "rolling back failed");
         }
+        // One of them may have been entered in this very batch.
+        self.policies.clear();
         while let Some(undo) = self.undo.pop() {
             match undo {
                 Undo::Started(task) => {
@@ -271,17 +273,19 @@ impl Ledger {
         }
     }
 
-    /// A policy as stored text; the few that are in use are kept.
-    fn policy_text(&mut self, delivery: &Delivery) -> Arc<str> {
+    /// The number of a policy in the store; the few that are in use are kept.
+    fn policy(&mut self, delivery: &Delivery) -> rusqlite::Result<i64> {
         const KEPT: usize = 64;
-        if let Some((_, text)) = self.policies.iter().find(|(known, _)| known == delivery) {
-            return Arc::clone(text);
+        if let Some((_, number)) = self.policies.iter().find(|(known, _)| known == delivery) {
+            return Ok(*number);
         }
-        let text: Arc<str> = serde_json::to_string(delivery).unwrap_or_default().into();
+        let number = self
+            .store
+            .policy(&serde_json::to_string(delivery).unwrap_or_default())?;
         if self.policies.len() == KEPT {
             self.policies.remove(0);
         }
-        self.policies.push((delivery.clone(), Arc::clone(&text)));
-        text
+        self.policies.push((delivery.clone(), number));
+        Ok(number)
     }
 }

@@ -26,7 +26,7 @@ pub(crate) struct Store {
 /// How a row begins: waiting, or already running when a slot was free.
 pub(crate) struct Insert<'a> {
     pub(crate) task: &'a NewTask,
-    pub(crate) delivery: &'a str,
+    pub(crate) policy: i64,
     pub(crate) state: State,
     pub(crate) attempt: u32,
     pub(crate) tokens: &'a [u8],
@@ -88,7 +88,7 @@ impl Store {
         self.conn
             .prepare_cached(
                 "INSERT INTO tasks (id, state, pool, capability, principal, round, attempt, tokens,
-                     accepted_at, started_at, changed_at, due, expires_at, delivery, trace,
+                     accepted_at, started_at, changed_at, due, expires_at, policy, trace,
                      reply_to, affinity, key, attributes, request, history)
                  VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?7, ?8, ?9, ?8, ?10, ?11, ?12, ?13, ?14, ?15,
                      ?16, ?17, ?18, ?19)",
@@ -105,7 +105,7 @@ impl Store {
                 started_at,
                 insert.due,
                 insert.expires_at,
-                insert.delivery,
+                insert.policy,
                 task.trace.to_string(),
                 task.reply_to.as_deref(),
                 task.affinity.as_deref(),
@@ -117,6 +117,16 @@ impl Store {
                 insert.history,
             ])
             .map(drop)
+    }
+
+    /// The number of a policy, which is entered when it is new.
+    pub(crate) fn policy(&self, json: &str) -> Result<i64> {
+        self.conn
+            .prepare_cached("INSERT OR IGNORE INTO policies (policy) VALUES (?1)")?
+            .execute([json])?;
+        self.conn
+            .prepare_cached("SELECT id FROM policies WHERE policy = ?1")?
+            .query_row([json], |row| row.get(0))
     }
 
     /// Takes a waiting task: the compare-and-set of a claim. `false`: it waits no more.

@@ -74,7 +74,7 @@ fn failure(stored: &[u8]) -> Failed {
 pub(crate) fn load(conn: &Connection, task: TaskId) -> Result<Option<Row>> {
     conn.prepare_cached(
         "SELECT state, pool, capability, principal, round, attempt, tokens, accepted_at,
-             started_at, delivery, trace, affinity, key, attributes,
+             started_at, (SELECT policies.policy FROM policies WHERE policies.id = tasks.policy), trace, affinity, key, attributes,
              coalesce(request, (SELECT data FROM payloads WHERE task = id)), ending
          FROM tasks WHERE id = ?1",
     )?

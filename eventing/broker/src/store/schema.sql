@@ -14,7 +14,7 @@ CREATE TABLE tasks (
     due         INTEGER NOT NULL,             -- accepted: not before; running: the deadline
     expires_at  INTEGER NOT NULL,             -- the first claim comes before this, or never
     dead        INTEGER NOT NULL DEFAULT 0,
-    delivery    TEXT    NOT NULL,
+    policy      INTEGER NOT NULL,             -- `policies.id`
     trace       TEXT    NOT NULL,
     reply_to    BLOB,
     affinity    TEXT,
@@ -24,6 +24,12 @@ CREATE TABLE tasks (
     ending      BLOB,
     history     TEXT    NOT NULL              -- one JSON object a line
 ) WITHOUT ROWID;
+
+-- The delivery policies in use: few, so a row names its by number.
+CREATE TABLE policies (
+    id     INTEGER PRIMARY KEY,
+    policy TEXT    NOT NULL UNIQUE            -- JSON
+);
 
 -- Large requests stand apart, so that a change of state does not write them again.
 CREATE TABLE payloads (

@@ -24,7 +24,9 @@ format:
 lint:
 	cargo clippy $(CARGO_FLAGS) --all-targets -- --deny warnings
 
+# `cargo test --examples` tests examples but does not leave their programs, which tests start.
 unit:
+	cargo build $(CARGO_FLAGS) --examples
 	cargo test $(CARGO_FLAGS) --lib --bins --examples $(SUITES:%=--test %)
 	cargo test $(CARGO_FLAGS) --doc
 
@@ -48,10 +50,11 @@ clients:
 	tests/clients/install
 
 e2e:
-	cargo build $(CARGO_FLAGS) --example fixture
+	cargo build $(CARGO_FLAGS) --examples
 	cargo test $(CARGO_FLAGS) --test e2e
 
 bench:
+	cargo build --release $(CARGO_FLAGS) --example fixture
 	cargo bench $(CARGO_FLAGS) --bench '*'
 
 # Compiled quickly rather than to run fast: the check itself takes a second.

@@ -10,7 +10,7 @@ mod load;
 
 use std::time::Duration;
 
-use load::client::{Caller as _, Session, call};
+use load::client::{Caller as _, Session};
 use load::platform::Platform;
 use load::{arguments, resident};
 
@@ -43,9 +43,13 @@ fn main() {
             idle,
             resident(platform.pid()),
         );
-        let large = format!(r#"{{"text":"{}"}}"#, "x".repeat(1_000_000));
+        // Nothing is stored by it: this is about the gateway's memory.
+        let large = format!(
+            r#"{{"jsonrpc":"2.0","id":2,"method":"tools/list","params":{{"_meta":{{"padding":"{}"}}}}}}"#,
+            "x".repeat(1_000_000)
+        );
         for session in &mut sessions {
-            session.exchange(call(2, "echo", &large)).await;
+            session.exchange(large.clone()).await;
         }
         settle().await;
         report(

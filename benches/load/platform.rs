@@ -41,12 +41,9 @@ impl Platform {
             .arg("--ready-file")
             .arg(&ready)
             .args(arguments)
-            .env(
-                "RUST_LOG",
-                std::env::var("RUST_LOG").unwrap_or_else(|_| "warn".to_owned()),
-            )
             .stdin(Stdio::null())
             .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .spawn()
             .unwrap();
         let begin = Instant::now();

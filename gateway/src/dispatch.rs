@@ -179,6 +179,7 @@ impl Core {
             }
             Some(Method::CallTool) => {
                 let meta = &params.meta;
+                check_introduction(meta.capabilities, meta.info)?;
                 let request = call::Request {
                     id: id.clone(),
                     era: Era::Modern,
@@ -311,6 +312,21 @@ fn refused(fault: Fault) -> Outcome {
     Outcome::Refused(Reply::error(None, &fault, Era::Legacy(Revision::LATEST)))
 }
 
+/// What a client says of itself goes with every call, so it is kept short.
+fn check_introduction(
+    capabilities: Option<&RawValue>,
+    info: Option<&RawValue>,
+) -> Result<(), Fault> {
+    const LONGEST: usize = 16 << 10;
+    let size = |raw: Option<&RawValue>| raw.map_or(0, |raw| raw.get().len());
+    if size(capabilities) + size(info) > LONGEST {
+        return Err(Fault::InvalidParams(format!(
+            "the client's capabilities and info have at most {LONGEST} bytes together"
+        )));
+    }
+    Ok(())
+}
+
 /// A client's `initialize` params. An unknown revision is answered with our newest ("Version
 /// Negotiation" of the legacy lifecycle).
 fn introduction(raw: Option<&RawValue>) -> Result<Introduction<'_>, Fault> {
@@ -329,6 +345,7 @@ fn introduction(raw: Option<&RawValue>) -> Result<Introduction<'_>, Fault> {
             "params.protocolVersion is missing or no string".to_owned(),
         ));
     };
+    check_introduction(capabilities, info)?;
     Ok(Introduction {
         revision: Revision::parse(&version).unwrap_or(Revision::LATEST),
         capabilities: capabilities.filter(|raw| raw.get().starts_with('{')),

@@ -9,6 +9,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::Fault;
 
+/// How many characters of a problem are told.
+const LONGEST_PROBLEM: usize = 500;
+
 /// How many problems one answer names.
 const MOST_PROBLEMS: usize = 10;
 
@@ -52,9 +55,14 @@ impl Schema {
         self.validator
             .iter_errors(arguments)
             .take(MOST_PROBLEMS)
-            .map(|error| match error.instance_path().as_str() {
-                "" => error.to_string(),
-                path => format!("{path}: {error}"),
+            .map(|error| {
+                // Without the value: it may be large, and it may be a secret.
+                let text = error.masked().to_string();
+                let text: String = text.chars().take(LONGEST_PROBLEM).collect();
+                match error.instance_path().as_str() {
+                    "" => text,
+                    path => format!("{path}: {text}"),
+                }
             })
             .collect()
     }

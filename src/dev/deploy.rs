@@ -281,7 +281,11 @@ impl Deployer {
             delivery: secret(),
             events: secret(),
         };
-        let registration = registration(pool, &revision, manifest);
+        // No slots: what waits for the pool waits on, until it can run again.
+        let registration = Registration {
+            slots: 0,
+            ..registration(pool, &revision, manifest)
+        };
         let registered = self
             .register(registration, PoolService::new(service), secrets, instances)
             .await;

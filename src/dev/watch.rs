@@ -51,6 +51,10 @@ impl Sources {
                 continue;
             }
             if let Err(error) = self.watcher.watch(&folder, RecursiveMode::Recursive) {
+                self.watched
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .remove(&folder);
                 tracing::warn!(%error, folder = %folder.display(), "changes here are not noticed");
             }
         }

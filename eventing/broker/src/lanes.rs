@@ -130,6 +130,8 @@ pub(crate) struct Lanes {
     hungry: BTreeSet<Arc<str>>,
     running: usize,
     max_running: usize,
+    /// The pool that was served last: the next in order is served first.
+    served: Arc<str>,
 }
 
 impl Lanes {
@@ -139,6 +141,7 @@ impl Lanes {
             hungry: BTreeSet::new(),
             running: 0,
             max_running,
+            served: "".into(),
         }
     }
 
@@ -179,32 +182,25 @@ impl Lanes {
         if self.running >= self.max_running {
             return None;
         }
-        let mut last: Option<Arc<str>> = None;
-        loop {
-            let pool = match &last {
-                None => self.hungry.first().cloned(),
-                Some(last) => self
-                    .hungry
-                    .range::<Arc<str>, _>((
-                        std::ops::Bound::Excluded(last),
-                        std::ops::Bound::Unbounded,
-                    ))
-                    .next()
-                    .cloned(),
-            }?;
-            if let Some(lane) = self.lanes.get_mut(&pool) {
-                lane.ripen(now);
-                if lane.has_work()
-                    && let Some(waiting) = lane.pop()
-                {
-                    return Some((pool, waiting));
-                }
-                if lane.waiting() == 0 {
-                    self.hungry.remove(&pool);
-                }
+        let after = self.hungry.iter().filter(|pool| self.served < **pool);
+        let until = self.hungry.iter().filter(|pool| self.served >= **pool);
+        let in_turn: Vec<Arc<str>> = after.chain(until).cloned().collect();
+        for pool in in_turn {
+            let Some(lane) = self.lanes.get_mut(&pool) else {
+                continue;
+            };
+            lane.ripen(now);
+            if lane.has_work()
+                && let Some(waiting) = lane.pop()
+            {
+                self.served = Arc::clone(&pool);
+                return Some((pool, waiting));
             }
-            last = Some(pool);
+            if lane.waiting() == 0 {
+                self.hungry.remove(&pool);
+            }
         }
+        None
     }
 
     /// When a delayed task of an open pool is due next; while everything is taken, nothing is.
@@ -290,6 +286,26 @@ mod tests {
             Some(Arc::clone(&pools[1]))
         );
         assert!(!lanes.is_free("p"));
+    }
+
+    #[test]
+    fn a_busy_pool_leaves_the_others_their_turn() {
+        let mut lanes = Lanes::new(1);
+        for name in ["a", "z"] {
+            let pool: Arc<str> = name.into();
+            for _ in 0..3 {
+                lanes.lane(&pool).push(waiting("w"), 0, 0);
+            }
+            let lane = lanes.lane(&pool);
+            (lane.open, lane.slots) = (true, 5);
+        }
+        let order: Vec<_> = std::iter::from_fn(|| lanes.pop(0))
+            .map(|(pool, _)| pool)
+            .collect();
+        assert_eq!(
+            order.iter().map(|pool| &**pool).collect::<String>(),
+            "azazaz"
+        );
     }
 
     #[test]

@@ -28,8 +28,11 @@ const BATCH: usize = 256;
 /// How often the writer steps back before a commit.
 const MOST_STEPS_BACK: usize = 8;
 
-/// The longest sleep while nothing happens.
-const LONGEST_SLEEP: Duration = Duration::from_secs(3_600);
+/// How long the writer rests after the store has failed.
+const FAILURE_PAUSE: Duration = Duration::from_millis(100);
+
+/// The longest sleep while nothing happens: a clock that is set back is noticed after it.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
 /// What callers ask of the writer.
 #[derive(Debug)]
@@ -185,7 +188,10 @@ impl Writer {
                 let _ = tokio::time::timeout(sleep, self.arrived.notified()).await;
                 continue;
             }
-            desk.write(batch);
+            if desk.write(batch).is_err() {
+                // The store fails: time for it to come back, rather than a busy loop.
+                tokio::time::sleep(FAILURE_PAUSE).await;
+            }
             if desk.ledger.is_drained() {
                 self.close();
                 for done in desk.stopped.drain(..) {
@@ -210,21 +216,27 @@ impl Writer {
 }
 
 impl Desk {
-    fn write(&mut self, mut batch: VecDeque<Command>) {
+    /// Writes a batch and tells what came of it. An error has been logged and told.
+    fn write(&mut self, mut batch: VecDeque<Command>) -> Result<(), ()> {
         let by_clock = batch.is_empty();
-        match self.batch(&mut batch) {
-            Ok(()) => self.depths.count_commit(),
+        let written = match self.batch(&mut batch) {
+            Ok(()) => {
+                self.depths.count_commit();
+                Ok(())
+            }
             Err(error) => {
                 self.ledger.rollback(&error);
                 let why = error.to_string();
                 batch.into_iter().for_each(|command| command.fail(&why));
+                Err(())
             }
-        }
+        };
         self.depths.publish(self.ledger.lanes());
         if !by_clock {
             // A full channel means that the checkpointer is awake already.
             let _ = self.dirty.try_send(());
         }
+        written
     }
 
     /// Does what is in the batch; after an error, what was not begun is left in it.

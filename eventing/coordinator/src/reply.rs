@@ -8,7 +8,8 @@ use dormouse_broker::Report;
 use dormouse_contract::http_binding;
 use dormouse_contract::registration::CallError;
 use dormouse_contract::task::{
-    COMPLETED, Completed, FAILED, Failed, NOT_RUN_HEADER, Outcome, SUSPENDED, TaskError,
+    ATTEMPT_TOKEN, COMPLETED, Completed, FAILED, Failed, NOT_RUN_HEADER, Outcome, POOL_TOKEN,
+    SUSPENDED, TaskError,
 };
 use http::header::{HeaderMap, RETRY_AFTER};
 use http::{Response, StatusCode};
@@ -115,7 +116,7 @@ fn event(kind: Kind, pool: &str, headers: &HeaderMap, body: Bytes) -> Report {
         },
         (FAILED, _) => match serde_json::from_slice::<Failed>(&data) {
             Ok(failure) => {
-                let last = failure.outcome == Outcome::Failed;
+                let last = failure.outcome == Outcome::Failed || is_misfit(failure.error.code);
                 Report::Failed {
                     failure,
                     last,
@@ -129,11 +130,20 @@ fn event(kind: Kind, pool: &str, headers: &HeaderMap, body: Bytes) -> Report {
             failed(message, Outcome::Failed, true, None)
         }
         (_, Kind::Event) => {
+            let mut event = event;
+            for token in [ATTEMPT_TOKEN, POOL_TOKEN] {
+                event.extensions.remove(token);
+            }
             let (_, structured) = http_binding::write_structured(&event);
             Report::Completed(structured)
         }
         (other, Kind::Call) => rubbish(format!("event type `{other}` answers no call")),
     }
+}
+
+/// JSON-RPC's words for a request that does not fit: asking again changes nothing.
+fn is_misfit(code: i32) -> bool {
+    matches!(code, -32602..=-32600)
 }
 
 /// The bytes of `part`, which lies within `whole`, without a copy.

@@ -60,7 +60,13 @@ impl Instance {
                     Ok(connection) => connection,
                     Err(error) => {
                         let words = format!("it cannot be connected to: {error}");
-                        return Err(Failure::Unsent(Box::new(request), words));
+                        return Err(match error.kind() {
+                            io::ErrorKind::ConnectionRefused
+                            | io::ErrorKind::ConnectionReset
+                            | io::ErrorKind::NotFound => Failure::Unsent(Box::new(request), words),
+                            // Out of descriptors, say: not its fault, and surely not run.
+                            _ => Failure::Unwritten(words),
+                        });
                     }
                 },
             };

@@ -169,7 +169,11 @@ impl Function {
                 let stop = process::stop_signal(process::Interrupt::Ignore)?;
                 return self.serve(listener, settings, stop).await;
             }
-            None => Listener::bind(settings.port).await?,
+            None => {
+                // Started by hand, nobody knows a secret: it is not for the network.
+                let deployed = settings.pool.is_some() || settings.secret.is_some();
+                Listener::bind(settings.port, deployed).await?
+            }
         };
         tracing::info!(address = %listener, "listening");
         let stop = process::stop_signal(process::Interrupt::Stop)?;

@@ -56,9 +56,14 @@ impl fmt::Display for Listener {
 }
 
 impl Listener {
-    /// Listens on a port of all addresses, as containers do.
-    pub(crate) async fn bind(port: u16) -> Result<Self, StartError> {
-        TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))
+    /// Listens on a port of all addresses, as containers do, or only on loopback.
+    pub(crate) async fn bind(port: u16, to_all: bool) -> Result<Self, StartError> {
+        let address = if to_all {
+            Ipv4Addr::UNSPECIFIED
+        } else {
+            Ipv4Addr::LOCALHOST
+        };
+        TcpListener::bind((address, port))
             .await
             .map(Self::Tcp)
             .map_err(|error| StartError::Bind { port, error })

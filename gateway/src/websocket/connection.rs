@@ -157,6 +157,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
+        let could_read = self.may_read();
         if self.steps < STEPS {
             self.steps += 1;
             if let Poll::Ready(Some(event)) = Pin::new(&mut self.jobs).poll_next(cx) {
@@ -179,7 +180,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             Poll::Ready(Ok(())) | Poll::Pending => {}
         }
-        if more_to_do {
+        // Nobody has asked the socket for more since reading was held back.
+        if more_to_do || (!could_read && self.may_read()) {
             return Poll::Ready(Step::Written);
         }
         Poll::Pending

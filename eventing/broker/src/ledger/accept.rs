@@ -131,8 +131,12 @@ impl Ledger {
         }
         let token = AttemptToken::random();
         let deadline = now + millis(task.delivery.timeout);
-        // A key promises an answer that can be repeated, so such a call always has a row.
-        if task.delivery.stored == Stored::Lazily && task.idempotency.is_none() {
+        // A key promises an answer that can be repeated, and a producer of events was told that
+        // they are stored: both always have a row.
+        if task.delivery.stored == Stored::Lazily
+            && task.idempotency.is_none()
+            && matches!(task.work, Work::Call(_))
+        {
             let unstored = Some(Arc::new(task.clone()));
             return self.hand_out(task, unstored, token, deadline, now);
         }

@@ -79,7 +79,7 @@ impl Ledger {
         &mut self,
         task: TaskId,
         live: &Live,
-        failure: Failed,
+        mut failure: Failed,
         last: bool,
         retry_after: Option<Duration>,
         now: Millis,
@@ -98,6 +98,14 @@ impl Ledger {
                 self.retry(task, live, at, &why, now)
             }
             Next::Fail(reason) => {
+                // Whatever became of the last attempt: only what is repeatable has others before
+                // it that may have run.
+                if failure.outcome == Outcome::NotRun
+                    && live.attempt > 1
+                    && live.delivery.repeatable
+                {
+                    failure.outcome = Outcome::Unknown;
+                }
                 let why = format!("{}: {reason}", failure.error.message);
                 let ending = Ending::Failed(failure);
                 self.end(

@@ -15,6 +15,8 @@ use crate::task::{Ending, Millis, TaskId};
 const LEASE_GRACE: Duration = Duration::from_secs(10);
 /// How often the clock is looked at while tasks wait or run.
 const PERIOD: Duration = Duration::from_secs(1);
+/// How soon the next page follows while retention has more to look at.
+const RETENTION_PAGE: Duration = Duration::from_millis(50);
 /// How often retention is applied.
 const RETENTION_PERIOD: Duration = Duration::from_secs(30);
 
@@ -52,6 +54,9 @@ impl Ledger {
 
     /// Applies what the clock says.
     pub(crate) fn sweep(&mut self, sweep: &mut Sweep, now: Millis) -> Result<()> {
+        // The clock was set back: nothing is due later than a period from now.
+        sweep.next = sweep.next.min(now + millis(PERIOD));
+        sweep.next_retention = sweep.next_retention.min(now + millis(RETENTION_PERIOD));
         if now >= sweep.next {
             sweep.next = now + millis(PERIOD);
             self.expire(now)?;
@@ -65,7 +70,7 @@ impl Ledger {
             match self.store.forget(sweep.cursor, ended, failed)? {
                 Some(cursor) => {
                     sweep.cursor = cursor;
-                    sweep.next_retention = now + millis(PERIOD);
+                    sweep.next_retention = now + millis(RETENTION_PAGE);
                 }
                 None => sweep.cursor = TaskId::from_bytes([0; 16]),
             }
@@ -107,11 +112,15 @@ impl Ledger {
             };
             self.dequeue(&row.pool, waiting);
             let waited = dormouse_contract::duration::format(row.delivery.queue_expiry);
+            let (outcome, whether) = match row.attempt > 0 && row.delivery.repeatable {
+                false => (Outcome::NotRun, "it did not run: try again later"),
+                true => (Outcome::Unknown, "an earlier attempt may have run"),
+            };
             let why = format!(
-                "no instance of pool `{}` was free for {waited}; it did not run: try again later",
+                "no instance of pool `{}` was free for {waited}; {whether}",
                 row.pool
             );
-            let ending = Ending::Failed(failed(&why, Outcome::NotRun));
+            let ending = Ending::Failed(failed(&why, outcome));
             self.end(task, row.state, ending, None, Actor::Broker, &why, now)?;
         }
         Ok(())

@@ -281,12 +281,13 @@ impl Store {
             .map(drop)
     }
 
-    /// Waiting tasks that were never claimed and whose time is over.
+    /// Waiting tasks whose time is over: the queue's, counted anew from when a retry was due.
     pub(crate) fn expired(&self, now: Millis) -> Result<Vec<TaskId>> {
         self.conn
             .prepare_cached(
                 "SELECT id FROM tasks INDEXED BY waiting
-                 WHERE state = 0 AND expires_at < ?1 AND attempt = 0 LIMIT 500",
+                 WHERE state = 0 AND expires_at < ?1
+                     AND due + (expires_at - accepted_at) < ?1 LIMIT 500",
             )?
             .query_map([now], |row| row.get(0).map(TaskId::from_bytes))?
             .collect()

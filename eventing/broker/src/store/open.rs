@@ -71,10 +71,16 @@ fn migrate(conn: &Connection) -> Result<(), Error> {
     }
 }
 
-/// Copies the log into the database file, as far as readers allow. Returns the pages that remain.
-pub(crate) fn checkpoint(conn: &Connection) -> rusqlite::Result<i64> {
-    conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
-        let (in_log, copied): (i64, i64) = (row.get(1)?, row.get(2)?);
-        Ok(in_log - copied)
-    })
+/// From this length on the log is begun anew, in pages: 64 MiB.
+const LONGEST_LOG: i64 = 16_384;
+
+/// Copies the log into the database file. SQLite begins a log anew only when a writer finds all of
+/// it copied, which under steady load is never: a long one is waited for.
+pub(crate) fn checkpoint(conn: &Connection) -> rusqlite::Result<()> {
+    let in_log: i64 = conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(1))?;
+    if in_log > LONGEST_LOG {
+        // Little is left to copy now, so writers are held up only for that.
+        conn.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(()))?;
+    }
+    Ok(())
 }

@@ -1,0 +1,8 @@
+//! What every backend of the broker must do, told through its public door.
+
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+mod life;
+mod recovery;
+mod retries;
+mod stage;

@@ -50,7 +50,7 @@ clients:
 	tests/clients/install
 
 e2e:
-	cargo build $(CARGO_FLAGS) --examples
+	cargo build $(CARGO_FLAGS) --bins --examples
 	cargo test $(CARGO_FLAGS) --test e2e
 
 bench:

@@ -66,7 +66,7 @@ pub struct Round {
     pub pools: Vec<Outcome>,
     /// Files that cannot be used, and why.
     pub broken: Vec<String>,
-    /// Folders and files whose change asks for another round.
+    /// The folders of the packages whose change asks for another round.
     pub sources: BTreeSet<PathBuf>,
 }
 

@@ -31,7 +31,7 @@ pub use args::DevArgs;
 use build::Workspace;
 use deploy::Deployer;
 use doors::{Addresses, Doors};
-use watch::Sources;
+use watch::{Root, Sources};
 
 use crate::telemetry;
 
@@ -85,7 +85,8 @@ async fn run(args: DevArgs, token: Option<String>) -> anyhow::Result<()> {
     };
 
     if let Some(sources) = &mut sources {
-        sources.watch(std::mem::take(&mut round.sources));
+        let packages = std::mem::take(&mut round.sources);
+        sources.watch(packages.into_iter().map(Root::Package));
     }
     let patience = Duration::from_secs(args.drain_seconds);
     let config = dormouse_gateway::Config {
@@ -157,7 +158,7 @@ async fn follow_changes(deployer: &mut Deployer, sources: Option<Sources>) {
         for broken in &round.broken {
             tracing::error!("not used: {broken}");
         }
-        sources.watch(round.sources);
+        sources.watch(round.sources.into_iter().map(Root::Package));
     }
 }
 
@@ -165,7 +166,7 @@ async fn follow_changes(deployer: &mut Deployer, sources: Option<Sources>) {
 fn watch_pools(pools: &Path) -> Option<Sources> {
     match Sources::new() {
         Ok(mut sources) => {
-            sources.watch([pools.to_owned()]);
+            sources.watch([Root::Pools(pools.to_owned())]);
             Some(sources)
         }
         Err(error) => {

@@ -25,7 +25,7 @@ use crate::writer::{Command, Desk, Writer, now};
 pub type Claims = mpsc::UnboundedReceiver<Claim>;
 
 /// How long after a commit the log is copied into the database file.
-const CHECKPOINT_DELAY: Duration = Duration::from_millis(500);
+const CHECKPOINT_DELAY: Duration = Duration::from_millis(100);
 
 /// A handle on the broker; clones share it. The store is closed with the last handle.
 #[derive(Debug, Clone)]

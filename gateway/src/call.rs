@@ -208,7 +208,7 @@ impl Call {
         core: Arc<Core>,
         tell: impl Fn(String) + Send,
     ) -> Option<Reply> {
-        let span = tracing::info_span!(
+        let span = tracing::debug_span!(
             "call",
             trace = %self.task.trace.trace_id(),
             era = self.era.as_str(),

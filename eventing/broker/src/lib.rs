@@ -25,8 +25,8 @@ pub use api::{Broker, Claims};
 pub use config::{Config, Durability};
 pub use error::{Error, Refusal};
 pub use task::{
-    Accepted, AttemptToken, Claim, Ending, HistoryEntry, Idempotency, Millis, NewTask, Report,
-    State, TaskFilter, TaskId, TaskRecord, Work,
+    Accepted, Answered, Asks, AttemptToken, Claim, Ending, HistoryEntry, Idempotency, Millis,
+    NewTask, Replay, Report, Standing, State, TaskFilter, TaskId, TaskRecord, Work,
 };
 pub use transition::Change;
 pub use waiters::{News, Waiter};

@@ -195,8 +195,22 @@ pub struct Claim {
     pub accepted_at: Millis,
     /// When the platform stops waiting for this attempt.
     pub deadline: Millis,
+    /// What earlier rounds and attempts left; `None` when nothing has been asked or stepped.
+    pub replay: Option<Arc<Replay>>,
     /// Cancelled when the task is: abort the attempt, nothing it says counts any more.
     pub cancelled: CancellationToken,
+}
+
+/// What earlier rounds and attempts of a task left for the next one. Each is JSON text, as the
+/// members of [`Requested`](dormouse_contract::task::Requested) have it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Replay {
+    /// An object: the answers so far by the name of their ask; `{}` when there are none.
+    pub answers: Bytes,
+    /// An object: the results of committed steps by name; `{}` when there are none.
+    pub steps: Bytes,
+    /// The revision that suspended the round before.
+    pub revision: Option<String>,
 }
 
 /// What a dispatcher says of its attempt.
@@ -205,6 +219,8 @@ pub enum Report {
     /// The MCP result to the letter (for a call), or the reply event as structured JSON (for an
     /// event); empty when there is none.
     Completed(Bytes),
+    /// The round ended with these open asks.
+    Suspended(Asks),
     /// The attempt failed; whether another follows is the broker's decision.
     Failed {
         /// What happened.
@@ -214,6 +230,58 @@ pub enum Report {
         /// How long the function asks to be left alone (`Retry-After`).
         retry_after: Option<std::time::Duration>,
     },
+}
+
+/// The open asks of a suspended task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asks {
+    /// An object, JSON text to the letter: each [`Ask`](dormouse_contract::suspension::Ask) by its
+    /// name.
+    pub asks: Bytes,
+    /// The revision that asked.
+    pub revision: Option<String>,
+}
+
+/// How [`Broker::answer`](crate::Broker::answer) took answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answered {
+    /// Everything is answered: the task goes on with its next round.
+    Continued,
+    /// The answers are stored, and these asks (an object, JSON text) are still open.
+    Open(Bytes),
+    /// This round was answered before: nothing changed, and whoever waits hears what comes of it.
+    Before,
+    /// The task ended otherwise, or was never asked.
+    TooLate(State),
+    /// There is no such task for this principal.
+    Unknown,
+}
+
+/// Where a task stands, for who comes back to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Who called.
+    pub principal: Arc<str>,
+    /// Its pool.
+    pub pool: Arc<str>,
+    /// Its capability.
+    pub capability: Arc<str>,
+    /// Its state.
+    pub state: State,
+    /// From 1.
+    pub round: u32,
+    /// The open asks (an object, JSON text), while it is suspended.
+    pub asks: Option<Bytes>,
+    /// How it ended, once it has.
+    pub ending: Option<Ending>,
+    /// See [`NewTask::reply_to`].
+    pub reply_to: Option<Bytes>,
+    /// When it was accepted.
+    pub accepted_at: Millis,
+    /// When its state last changed.
+    pub changed_at: Millis,
+    /// What was asked, as delivered.
+    pub work: Work,
 }
 
 /// A task's state. Changes only through [`crate::task`]'s transition table.
@@ -267,6 +335,8 @@ pub struct TaskFilter {
     pub state: Option<State>,
     /// Only dead letters: failed tasks whose attempts are used up.
     pub dead: bool,
+    /// Only of this caller.
+    pub principal: Option<String>,
     /// Only tasks older than this one: the last id of the page before.
     pub before: Option<TaskId>,
     /// At most so many; default and maximum 100.

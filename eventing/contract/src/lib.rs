@@ -3,11 +3,12 @@
 //! Plain types and pure functions, no IO: the [`Event`] envelope and its
 //! [HTTP binding](http_binding), the [payloads](task) of the platform's own events, the
 //! [manifest] with which a function describes itself, [delivery policies](policy),
-//! [registration] of pools, [trace context](trace) and the checks every HTTP [door] makes.
+//! [registration] of pools, [suspension] and [announcement]s, [trace context](trace) and the checks every HTTP [door] makes.
 //!
 //! Payloads are bytes here: what passes through is kept to the letter, and only the members that
 //! the platform needs are looked at.
 
+pub mod announcement;
 pub mod door;
 pub mod duration;
 pub mod event;
@@ -17,6 +18,7 @@ mod json_format;
 pub mod manifest;
 pub mod policy;
 pub mod registration;
+pub mod suspension;
 pub mod task;
 pub mod trace;
 

@@ -80,6 +80,13 @@ pub struct DeliverySpec {
         skip_serializing_if = "Option::is_none"
     )]
     pub total_budget: Option<Duration>,
+    /// How long a suspended task waits for its answers.
+    #[serde(
+        default,
+        with = "crate::duration::option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub suspension_expiry: Option<Duration>,
     /// Whether the task is written down when it is accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stored: Option<Stored>,
@@ -124,9 +131,16 @@ pub struct Delivery {
         skip_serializing_if = "Option::is_none"
     )]
     pub total_budget: Option<Duration>,
+    /// How long the task, when it is suspended, waits for its answers. Default 7 days.
+    #[serde(with = "crate::duration", default = "week")]
+    pub suspension_expiry: Duration,
     /// When the task becomes a row.
     #[serde(default)]
     pub stored: Stored,
+}
+
+fn week() -> Duration {
+    Duration::from_secs(7 * 24 * 3_600)
 }
 
 impl Default for Delivery {
@@ -139,6 +153,7 @@ impl Default for Delivery {
             backoff_policy: BackoffPolicy::Exponential,
             queue_expiry: Duration::from_secs(600),
             total_budget: None,
+            suspension_expiry: week(),
             stored: Stored::Always,
         }
     }
@@ -171,6 +186,9 @@ impl Delivery {
         }
         if let Some(budget) = spec.total_budget {
             self.total_budget = Some(budget);
+        }
+        if let Some(expiry) = spec.suspension_expiry {
+            self.suspension_expiry = expiry;
         }
         if let Some(stored) = spec.stored {
             self.stored = stored;

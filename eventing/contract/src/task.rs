@@ -1,8 +1,13 @@
 //! The platform's own events: their types, their extension attributes, and the shape of their
 //! data. MCP objects inside are [`RawValue`]s: they pass to the letter.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+
+use crate::suspension::Answer;
 
 /// Event type, broker to function: [`Requested`].
 pub const REQUESTED: &str = "dev.dormouse.task.requested.v1";
@@ -10,9 +15,10 @@ pub const REQUESTED: &str = "dev.dormouse.task.requested.v1";
 pub const COMPLETED: &str = "dev.dormouse.task.completed.v1";
 /// Event type, reply: [`Failed`].
 pub const FAILED: &str = "dev.dormouse.task.failed.v1";
-/// Event type, reply: the round ended with open asks.
+/// Event type, reply: the round ended with open asks,
+/// [`Suspended`](crate::suspension::Suspended).
 pub const SUSPENDED: &str = "dev.dormouse.task.suspended.v1";
-/// Event type, function to `K_SINK`, stored.
+/// Event type, function to `K_SINK`, stored: [`Stepped`](crate::suspension::Stepped).
 pub const STEPPED: &str = "dev.dormouse.task.stepped.v1";
 /// Event type, function to `K_SINK`, not stored: [`Progressed`].
 pub const PROGRESSED: &str = "dev.dormouse.task.progressed.v1";
@@ -51,13 +57,22 @@ pub const NOT_RUN_HEADER: &str = "dormouse-not-run";
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Requested<'a> {
     /// The MCP method, e.g. `tools/call`.
-    pub method: std::borrow::Cow<'a, str>,
+    pub method: Cow<'a, str>,
     /// The request's `params`.
     #[serde(borrow)]
     pub params: &'a RawValue,
     /// What the client can do.
     #[serde(default)]
     pub client: Client,
+    /// The answers of all rounds before this one, by the name of their ask.
+    #[serde(borrow, default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub answers: BTreeMap<Cow<'a, str>, Answer<'a>>,
+    /// The results of all committed steps, by name.
+    #[serde(borrow, default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub steps: BTreeMap<Cow<'a, str>, &'a RawValue>,
+    /// The revision that suspended the round before this one.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<Cow<'a, str>>,
 }
 
 /// What the function may expect of the MCP client.
@@ -138,7 +153,7 @@ pub struct Progressed<'a> {
 pub struct Notification<'a> {
     /// `notifications/progress` or `notifications/message`.
     #[serde(borrow)]
-    pub method: std::borrow::Cow<'a, str>,
+    pub method: Cow<'a, str>,
     /// Its params.
     #[serde(borrow)]
     pub params: &'a RawValue,

@@ -26,7 +26,7 @@ impl Coordinator {
     pub async fn dispatch(&self, mut claims: Claims) {
         while let Some(claim) = claims.recv().await {
             let coordinator = self.clone();
-            let span = tracing::info_span!(
+            let span = tracing::debug_span!(
                 "deliver",
                 task = %claim.task,
                 pool = %claim.pool,
@@ -40,7 +40,8 @@ impl Coordinator {
 
     async fn attempt(&self, claim: Claim) {
         let (task, token, cancelled) = (claim.task, claim.token, claim.cancelled.clone());
-        let pool = self.pool(&claim.pool);
+        let (name, capability) = (claim.pool.clone(), claim.capability.clone());
+        let pool = self.pool(&name);
         let metrics = pool.as_ref().map(|pool| pool.metrics.clone());
         let deliver = async {
             match pool {
@@ -55,7 +56,14 @@ impl Coordinator {
             () = cancelled.cancelled() => return,
         };
         if let Report::Failed { failure, .. } = &report {
-            tracing::warn!(outcome = ?failure.outcome, error = failure.error.message, "the attempt failed");
+            tracing::warn!(
+                %task,
+                pool = &*name,
+                capability = &*capability,
+                outcome = ?failure.outcome,
+                error = failure.error.message,
+                "the attempt failed"
+            );
         }
         let mut delay = Duration::from_millis(50);
         loop {

@@ -244,7 +244,7 @@ mod tests {
 
     fn outcome(report: &Report) -> Option<(Outcome, bool)> {
         match report {
-            Report::Completed(_) => None,
+            Report::Completed(_) | Report::Suspended(_) => None,
             Report::Failed { failure, last, .. } => Some((failure.outcome, *last)),
         }
     }

@@ -241,6 +241,7 @@ impl Ledger {
             token,
             accepted_at: now,
             deadline,
+            replay: None,
             cancelled: CancellationToken::new(),
         })));
         Ok(())

@@ -227,6 +227,7 @@ impl Ledger {
             token,
             accepted_at: row.accepted_at,
             deadline,
+            replay: None,
             cancelled: CancellationToken::new(),
         })));
         Ok(())

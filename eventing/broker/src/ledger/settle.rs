@@ -42,7 +42,8 @@ impl Ledger {
                 },
             ) => self.attempt_failed(task, &live, failure, last, retry_after, now),
             (None, Report::Completed(result)) => self.late_result(task, token, result, now),
-            (None, Report::Failed { .. }) => Ok(None),
+            // No dispatcher says so yet: `reply` tells a function that it is not offered.
+            (_, Report::Suspended(_)) | (None, Report::Failed { .. }) => Ok(None),
         }
     }
 

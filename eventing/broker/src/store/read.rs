@@ -25,7 +25,8 @@ pub(crate) fn list(conn: &Connection, filter: &TaskFilter) -> Result<Vec<TaskRec
         "SELECT {COLUMNS} FROM tasks
          WHERE id < coalesce(?1, x'ffffffffffffffffffffffffffffffff') AND (?2 IS NULL OR pool = ?2)
              AND (?3 IS NULL OR state = ?3) AND (NOT ?4 OR dead)
-         ORDER BY id DESC LIMIT ?5"
+             AND (?5 IS NULL OR principal = ?5)
+         ORDER BY id DESC LIMIT ?6"
     ))?
     .query_map(
         params![
@@ -33,6 +34,7 @@ pub(crate) fn list(conn: &Connection, filter: &TaskFilter) -> Result<Vec<TaskRec
             filter.pool,
             filter.state.map(State::code),
             filter.dead,
+            filter.principal,
             i64::try_from(limit).unwrap_or(i64::MAX)
         ],
         |row| record(row, false),

@@ -97,6 +97,7 @@ async fn page(api: &Api, query: ListQuery) -> Result<Json<TaskPage>, Problem> {
         pool: query.pool,
         state: query.state,
         dead: query.dead,
+        principal: None,
         before: query.before,
         limit: Some(size),
     };

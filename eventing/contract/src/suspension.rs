@@ -1,0 +1,89 @@
+//! Suspension: a round that ends with questions, and the round that begins with their answers.
+//!
+//! A handler asks by name. When it can go no further, the function replies `task.suspended` with
+//! every open ask and may sleep. The broker keeps the asks, the answers and the committed steps,
+//! and the next round's request brings answers and steps along: the handler runs again from the
+//! top and finds them there.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::task::TaskError;
+
+/// Ask method: what a person should fill in, or a page they should open.
+pub const ELICIT: &str = "elicitation/create";
+/// Ask method: what the client's model should say.
+pub const SAMPLE: &str = "sampling/createMessage";
+/// Ask method: which folders the client works on.
+pub const LIST_ROOTS: &str = "roots/list";
+
+/// JSON-RPC error code, in a [`Failed`](crate::task::Failed) reply: the client lacks a capability
+/// that the ask needs (MCP 2026-07-28, "Error Codes"); `data` is
+/// `{"requiredCapabilities": {…}}`. Said by the function before anything is asked.
+pub const MISSING_CAPABILITY: i32 = -32_021;
+/// JSON-RPC error code, in a [`Failed`](crate::task::Failed) reply: the replay asked or stepped
+/// differently than the rounds before it.
+pub const DIFFERENT_REPLAY: i32 = -31_409;
+
+/// What is asked of the client: one of its own MCP requests, to the letter.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Ask<'a> {
+    /// [`ELICIT`], [`SAMPLE`] or [`LIST_ROOTS`].
+    #[serde(borrow)]
+    pub method: Cow<'a, str>,
+    /// The request's params, an object.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub params: Option<&'a RawValue>,
+}
+
+/// Data of [`SUSPENDED`](crate::task::SUSPENDED): all open asks by name, at least one.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Suspended<'a> {
+    /// The open asks by name. Names hold 1 to 128 bytes of visible ASCII.
+    #[serde(borrow)]
+    pub asks: BTreeMap<Cow<'a, str>, Ask<'a>>,
+    /// The function's `K_REVISION`, for the words of a replay that differs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<Cow<'a, str>>,
+}
+
+/// What came of an ask.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Answer<'a> {
+    /// The client's MCP result (`ElicitResult`, `CreateMessageResult`, `ListRootsResult`), to the
+    /// letter.
+    #[serde(borrow)]
+    Result(&'a RawValue),
+    /// The client refused, with this JSON-RPC error.
+    Error(TaskError),
+}
+
+/// Data of [`STEPPED`](crate::task::STEPPED): stored before the 202.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Stepped<'a> {
+    /// The step's name, 1 to 128 bytes of visible ASCII, unique in its task.
+    #[serde(borrow)]
+    pub step: Cow<'a, str>,
+    /// Its result, to the letter.
+    #[serde(borrow)]
+    pub result: &'a RawValue,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_and_answered_reads_back_to_the_letter() {
+        let asks = r#"{"asks":{"grade":{"method":"elicitation/create","params":{ "a":1.0 }}}}"#;
+        let read: Suspended<'_> = serde_json::from_str(asks).unwrap();
+        assert_eq!(serde_json::to_string(&read).unwrap(), asks);
+        let answers = r#"{"a":{"result":{ "x":1.0 }},"b":{"error":{"code":-1,"message":"no"}}}"#;
+        let read: BTreeMap<String, Answer<'_>> = serde_json::from_str(answers).unwrap();
+        assert_eq!(serde_json::to_string(&read).unwrap(), answers);
+    }
+}

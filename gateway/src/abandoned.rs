@@ -13,6 +13,9 @@ use crate::era::Era;
 pub(crate) struct Abandoned {
     core: Arc<Core>,
     task: TaskId,
+    /// The task is this call's alone, and has not ended.
+    own: bool,
+    /// Whether going away without a word cancels it.
     armed: bool,
 }
 
@@ -22,23 +25,22 @@ impl Abandoned {
         Self {
             core: core.clone(),
             task: task.id,
+            own: true,
             armed: era == Era::Modern && task.idempotency.is_none(),
         }
     }
 
-    /// The task turned out to be another one: the same call, made before.
-    pub fn follow(&mut self, task: TaskId) {
-        self.task = task;
-    }
-
-    /// The call has ended: nothing is to be cancelled any more.
+    /// The call has ended, or is another's too: nothing is to be cancelled any more.
     pub fn settle(&mut self) {
-        self.armed = false;
+        (self.own, self.armed) = (false, false);
     }
 
     /// Cancels the task now.
     pub async fn cancel(&mut self, reason: &str) {
         self.armed = false;
+        if !std::mem::take(&mut self.own) {
+            return;
+        }
         let Core {
             broker, principal, ..
         } = &*self.core;
@@ -61,6 +63,7 @@ impl Drop for Abandoned {
         let mut late = Self {
             core: self.core.clone(),
             task: self.task,
+            own: true,
             armed: false,
         };
         runtime.spawn(async move {

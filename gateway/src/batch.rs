@@ -11,6 +11,7 @@ use crate::dispatch::{Line, Outcome};
 use crate::era::{Era, Revision};
 use crate::error::Fault;
 use crate::jsonrpc;
+use crate::outbox::Outbox;
 
 /// The most messages of a batch.
 const LONGEST: usize = 100;
@@ -79,11 +80,11 @@ impl Batch {
     }
 
     /// Runs the calls and returns all answers as one array; `None` when nothing wants one.
-    pub async fn run(self, core: Arc<Core>, tell: impl Fn(String) + Send + Sync) -> Option<String> {
+    pub async fn run(self, core: Arc<Core>, outbox: &Arc<Outbox>) -> Option<String> {
         let Self { mut replies, calls } = self;
         let runs = calls
             .into_iter()
-            .map(|call| Box::new(call).run(core.clone(), &tell));
+            .map(|call| Box::new(call).run(core.clone(), Arc::clone(outbox)));
         let answers = join_all(runs).await;
         replies.extend(answers.into_iter().flatten().map(|reply| reply.text));
         (!replies.is_empty()).then(|| format!("[{}]", replies.join(",")))

@@ -7,13 +7,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use dormouse_broker::{Accepted, Ending, Idempotency, NewTask, News, TaskId, Work};
-use dormouse_contract::task::{Failed, Outcome};
+use dormouse_broker::{Accepted, Idempotency, NewTask, TaskId, Work};
 use dormouse_contract::trace::TraceParent;
 use http::HeaderMap;
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::abandoned::Abandoned;
@@ -21,11 +19,13 @@ use crate::answer::{Hears, Reply};
 use crate::catalogue::{Catalogue, Tool};
 use crate::core::Core;
 use crate::era::{Era, Params};
-use crate::error::{Fault, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, MISSING_CAPABILITY};
+use crate::error::Fault;
 use crate::flights::Flight;
+use crate::follow::Follow;
 use crate::headers;
 use crate::jsonrpc::{RequestId, replace};
 use crate::meters::CallOutcome;
+use crate::outbox::Outbox;
 use crate::schema;
 
 /// The longest idempotency key, in bytes.
@@ -200,14 +200,10 @@ impl Call {
         self
     }
 
-    /// Stores the task, passes what it tells meanwhile to `tell`, and returns the answer; `None`
+    /// Stores the task, leaves what it tells meanwhile in the outbox, and returns the answer; `None`
     /// when the client cancelled the call and wants none. A modern call that is dropped before
     /// it ends, and has no idempotency key, is cancelled after a grace.
-    pub async fn run(
-        self: Box<Self>,
-        core: Arc<Core>,
-        tell: impl Fn(String) + Send,
-    ) -> Option<Reply> {
+    pub async fn run(self: Box<Self>, core: Arc<Core>, outbox: Arc<Outbox>) -> Option<Reply> {
         let span = tracing::debug_span!(
             "call",
             trace = %self.task.trace.trace_id(),
@@ -216,14 +212,10 @@ impl Call {
             task = %self.task.id,
             principal = &*self.task.principal,
         );
-        self.serve(core, tell).instrument(span).await
+        self.serve(core, outbox).instrument(span).await
     }
 
-    async fn serve(
-        self: Box<Self>,
-        core: Arc<Core>,
-        tell: impl Fn(String) + Send,
-    ) -> Option<Reply> {
+    async fn serve(self: Box<Self>, core: Arc<Core>, outbox: Arc<Outbox>) -> Option<Reply> {
         let Self {
             id,
             era,
@@ -233,114 +225,31 @@ impl Call {
             flight,
             began,
         } = *self;
-        let cancelled = flight.as_ref().map(|flight| &flight.cancelled);
         let mut waiter = core.broker.wait(new_task.id);
         let mut abandoned = Abandoned::watch(&core, &new_task, era);
-        let task = new_task.id;
-        let task = match core.broker.accept(new_task).await {
-            Ok(Accepted::New) => task,
-            Ok(Accepted::Joined(other) | Accepted::Repeated(other)) => other,
+        match core.broker.accept(new_task).await {
+            Ok(Accepted::New) => {}
+            // It is somebody else's too: who goes away only stops waiting.
+            Ok(Accepted::Joined(_) | Accepted::Repeated(_)) => abandoned.settle(),
             Err(refusal) => {
                 abandoned.settle();
                 tracing::debug!(%refusal, "call refused");
                 tool.meters.count(CallOutcome::Refused, began);
                 return Some(Reply::error(Some(&id), &Fault::Refused(refusal), era));
             }
+        }
+        let follow = Follow {
+            id,
+            era,
+            hears,
+            outbox,
+            flight,
         };
-        abandoned.follow(task);
-        let ending = loop {
-            tokio::select! {
-                biased;
-                () = asked_to_stop(cancelled) => {
-                    abandoned.cancel("the client cancelled the request").await;
-                    tool.meters.count(CallOutcome::Cancelled, began);
-                    return None;
-                }
-                news = waiter.next() => match news {
-                    Some(News::Progress(notification)) => {
-                        if let Some(notice) = hears.notice(&notification) {
-                            tell(notice);
-                        }
-                    }
-                    Some(News::Ended(task, ending)) => break Some((task, ending)),
-                    None => break None,
-                },
-            }
-        };
-        abandoned.settle();
-        let (reply, outcome) = match ending {
-            Some((task, ending)) => answer(&id, era, task, ending),
-            None => (
-                Reply::error(Some(&id), &Fault::Stopped, era),
-                CallOutcome::Unknown,
-            ),
-        };
+        let (reply, outcome) = follow.run(&mut waiter, abandoned).await;
         tool.meters.count(outcome, began);
         tracing::debug!(outcome = outcome.as_str(), "call answered");
-        Some(reply)
+        reply
     }
-}
-
-async fn asked_to_stop(cancelled: Option<&CancellationToken>) {
-    match cancelled {
-        Some(token) => token.cancelled().await,
-        None => std::future::pending().await,
-    }
-}
-
-/// How an ending is told. Failures that a model should know of are results (`isError`);
-/// only what says that the request itself was wrong is a JSON-RPC error.
-fn answer(id: &RequestId, era: Era, task: TaskId, ending: Ending) -> (Reply, CallOutcome) {
-    match ending {
-        Ending::Completed(result) => match Reply::passed(id, &result, era) {
-            Ok(reply) => (reply, CallOutcome::Completed),
-            Err(fault) => {
-                tracing::warn!(%task, %fault, "a function's result is unusable");
-                (Reply::error(Some(id), &fault, era), CallOutcome::Failed)
-            }
-        },
-        Ending::Failed(failed) => {
-            let outcome = failed.outcome.into();
-            (answer_failure(id, era, task, failed), outcome)
-        }
-        Ending::Cancelled(reason) => {
-            let message = format!("The call was cancelled: {reason}. {MAY_HAVE_RUN}");
-            let meta = described(task, Outcome::Unknown);
-            let reply = Reply::tool_error(id, &message, Some(meta), era);
-            (reply, CallOutcome::Cancelled)
-        }
-    }
-}
-
-const MAY_HAVE_RUN: &str = "It is not known whether the tool ran: check what it would have \
-                            changed before calling it again.";
-const HAS_NOT_RUN: &str = "The tool did not run: calling it again is safe.";
-
-fn answer_failure(id: &RequestId, era: Era, task: TaskId, failed: Failed) -> Reply {
-    let Failed { error, outcome } = failed;
-    match error.code {
-        code @ (INVALID_REQUEST | METHOD_NOT_FOUND | INVALID_PARAMS | MISSING_CAPABILITY) => {
-            let fault = Fault::Function {
-                code,
-                message: error.message,
-                data: error.data,
-            };
-            Reply::error(Some(id), &fault, era)
-        }
-        _ => {
-            let advice = match outcome {
-                Outcome::NotRun => HAS_NOT_RUN,
-                Outcome::Failed => "The tool ran and failed.",
-                Outcome::Unknown => MAY_HAVE_RUN,
-            };
-            let message = format!("{}. {advice}", error.message.trim_end_matches('.'));
-            Reply::tool_error(id, &message, Some(described(task, outcome)), era)
-        }
-    }
-}
-
-fn described(task: TaskId, outcome: Outcome) -> Value {
-    json!({"dev.dormouse/outcome": outcome, "dev.dormouse/task": task})
 }
 
 #[cfg(test)]

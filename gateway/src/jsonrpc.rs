@@ -58,7 +58,16 @@ pub enum Incoming<'a> {
         params: Option<&'a RawValue>,
     },
     /// Answers a request of ours.
-    Response,
+    Response(Response<'a>),
+}
+
+/// A client's answer to a request of ours.
+#[derive(Debug, Clone)]
+pub struct Response<'a> {
+    /// Which request it answers; `None` when the client could not tell.
+    pub id: Option<RequestId>,
+    /// The result, or the error object.
+    pub outcome: Result<&'a RawValue, &'a RawValue>,
 }
 
 /// A message that cannot be served, and its id where that could be read.
@@ -120,7 +129,8 @@ struct Members<'a> {
     id: Option<&'a RawValue>,
     method: Option<&'a RawValue>,
     params: Option<&'a RawValue>,
-    answer: bool,
+    /// The result, or the error.
+    outcome: Option<Result<&'a RawValue, &'a RawValue>>,
 }
 
 impl<'a> Members<'a> {
@@ -133,20 +143,18 @@ impl<'a> Members<'a> {
         if self.version.map(RawValue::get) != Some("\"2.0\"") {
             return Err(reject("member `jsonrpc` must be \"2.0\""));
         }
-        if self.id.is_some() && id.is_none() {
-            // Errors that a peer could not attribute carry a null id: nothing to answer.
-            if self.answer && self.method.is_none() {
-                return Ok(Incoming::Response);
+        let method = match (self.method, self.outcome) {
+            (Some(method), _) => method,
+            // Errors that a peer could not attribute carry a null id.
+            (None, Some(outcome)) => return Ok(Incoming::Response(Response { id, outcome })),
+            (None, None) if self.id.is_some() && id.is_none() => {
+                return Err(reject("member `id` must be a string or a number"));
             }
+            (None, None) => return Err(reject("member `method` is missing")),
+        };
+        if self.id.is_some() && id.is_none() {
             return Err(reject("member `id` must be a string or a number"));
         }
-        let Some(method) = self.method else {
-            return if self.answer {
-                Ok(Incoming::Response)
-            } else {
-                Err(reject("member `method` is missing"))
-            };
-        };
         let Ok(Text(method)) = serde_json::from_str::<Text<'a>>(method.get()) else {
             return Err(reject("member `method` must be a string"));
         };
@@ -180,10 +188,8 @@ impl<'de> Deserialize<'de> for Members<'de> {
                         "id" => members.id = Some(map.next_value()?),
                         "method" => members.method = Some(map.next_value()?),
                         "params" => members.params = Some(map.next_value()?),
-                        "result" | "error" => {
-                            map.next_value::<IgnoredAny>()?;
-                            members.answer = true;
-                        }
+                        "result" => members.outcome = Some(Ok(map.next_value()?)),
+                        "error" => members.outcome = Some(Err(map.next_value()?)),
                         _ => {
                             map.next_value::<IgnoredAny>()?;
                         }

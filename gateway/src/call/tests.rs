@@ -3,11 +3,12 @@ use std::collections::BTreeMap;
 use dormouse_contract::Manifest;
 use dormouse_contract::policy::Delivery;
 use dormouse_contract::registration::Registration;
-use dormouse_contract::task::{Requested, TaskError};
+use dormouse_contract::task::Requested;
 use http::{HeaderName, HeaderValue};
 
 use super::*;
 use crate::era::Revision;
+use crate::error::INVALID_PARAMS;
 use crate::session::client_json;
 
 const LEGACY: Era = Era::Legacy(Revision::LATEST);
@@ -190,60 +191,4 @@ fn the_trace_goes_on_from_the_clients() {
     let trace = call(&params).task.trace;
     assert_eq!(trace.trace_id(), parent.trace_id());
     assert_ne!(trace, parent);
-}
-
-fn failure(code: i32, outcome: Outcome) -> (Reply, CallOutcome) {
-    let error = TaskError {
-        code,
-        message: "it broke.".into(),
-        data: None,
-    };
-    answer(
-        &id(),
-        Era::Modern,
-        TaskId::new(),
-        Ending::Failed(Failed { error, outcome }),
-    )
-}
-
-#[test]
-fn delivery_failures_are_results_in_words_that_a_model_understands() {
-    for (outcome, words, name) in [
-        (
-            Outcome::Unknown,
-            "not known whether the tool ran",
-            "unknown",
-        ),
-        (Outcome::NotRun, "did not run", "not-run"),
-        (Outcome::Failed, "ran and failed", "failed"),
-    ] {
-        let (reply, counted) = failure(-32_603, outcome);
-        let reply: Value = serde_json::from_str(&reply.text).unwrap();
-        let result = &reply["result"];
-        assert_eq!(result["isError"], true);
-        assert_eq!(result["resultType"], "complete");
-        assert_eq!(result["_meta"]["dev.dormouse/outcome"], name);
-        let text = result["content"][0]["text"].as_str().unwrap();
-        assert!(
-            text.starts_with("it broke. ") && text.contains(words),
-            "{text}"
-        );
-        assert_eq!(counted.as_str(), name);
-    }
-}
-
-#[test]
-fn what_the_function_calls_a_wrong_request_is_a_json_rpc_error() {
-    let (reply, _) = failure(MISSING_CAPABILITY, Outcome::Failed);
-    assert_eq!(reply.status, http::StatusCode::BAD_REQUEST);
-    let reply: Value = serde_json::from_str(&reply.text).unwrap();
-    assert_eq!(reply["error"]["code"], MISSING_CAPABILITY);
-}
-
-#[test]
-fn a_cancellation_by_others_is_told() {
-    let ending = Ending::Cancelled("the operator said so".into());
-    let (reply, outcome) = answer(&id(), LEGACY, TaskId::new(), ending);
-    assert!(reply.text.contains("the operator said so"));
-    assert_eq!(outcome, CallOutcome::Cancelled);
 }

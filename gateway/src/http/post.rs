@@ -206,8 +206,8 @@ fn in_form(answer: Reply, accepts: Accepts) -> Response<Body> {
 
 async fn serve_batch(core: &Arc<Core>, batch: Batch) -> Response<Body> {
     // Notifications of a batch's calls have no stream to go to.
-    let answer = batch.run(core.clone(), |_| {});
-    match answer.await {
+    let unread = Arc::default();
+    match batch.run(core.clone(), &unread).await {
         Some(text) => json(StatusCode::OK, text),
         None => empty(StatusCode::ACCEPTED),
     }
@@ -224,8 +224,7 @@ enum First {
 
 async fn serve_call(core: &Arc<Core>, call: Box<Call>, accepts: Accepts) -> Response<Body> {
     let outbox = Arc::new(Outbox::default());
-    let teller = Arc::clone(&outbox);
-    let mut answer: Answer = Box::pin(call.run(core.clone(), move |notice| teller.notice(notice)));
+    let mut answer: Answer = Box::pin(call.run(core.clone(), Arc::clone(&outbox)));
     if !accepts.events {
         return answered(answer.await, accepts);
     }

@@ -240,8 +240,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.watch_tools(self.core.tools_changes());
             }
             Outcome::Call(call) => {
-                let outbox = Arc::clone(&self.outbox);
-                let answer = call.run(self.core.clone(), move |text| outbox.notice(text));
+                let answer = call.run(self.core.clone(), Arc::clone(&self.outbox));
                 self.calls += 1;
                 self.jobs.push(Box::pin(async move {
                     Event::Answered(answer.await.map(|reply| reply.text))
@@ -261,11 +260,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         match Batch::take(&self.core, &line, revision, text) {
             Err(reply) => self.outbox.answer(reply.text),
             Ok(batch) => {
-                let outbox = Arc::clone(&self.outbox);
-                let answer = batch.run(self.core.clone(), move |text| outbox.notice(text));
+                let (core, outbox) = (self.core.clone(), Arc::clone(&self.outbox));
                 self.calls += 1;
-                self.jobs
-                    .push(Box::pin(async move { Event::Answered(answer.await) }));
+                self.jobs.push(Box::pin(async move {
+                    Event::Answered(batch.run(core, &outbox).await)
+                }));
             }
         }
     }

@@ -1,0 +1,146 @@
+//! Requests of the legacy era: those of a session, and `initialize`, which opens it.
+
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+
+use super::{Line, Outcome, check_introduction};
+use crate::answer::{Hears, Reply};
+use crate::call;
+use crate::core::Core;
+use crate::era::{Era, Params, Revision};
+use crate::error::Fault;
+use crate::jsonrpc::{RequestId, Text, for_each_member};
+use crate::level::Level;
+use crate::method::Method;
+use crate::session::Introduction;
+
+impl Core {
+    pub(super) fn serve_legacy(
+        &self,
+        line: &Line<'_>,
+        id: &RequestId,
+        method: &str,
+        raw: Option<&RawValue>,
+        params: &Params<'_>,
+    ) -> Result<Outcome, Fault> {
+        let known = Method::parse(method);
+        match known {
+            Some(Method::Initialize) => return self.initialize(line, id, raw),
+            Some(Method::Discover) => {
+                return Err(Fault::MissingMeta(
+                    "io.modelcontextprotocol/protocolVersion",
+                ));
+            }
+            Some(Method::Ping) if matches!(line, Line::Socket { session: None, .. }) => {
+                return Ok(Outcome::Reply(Reply::result(id, "{}")));
+            }
+            Some(_) | None => {}
+        }
+        line.check_legacy_version()?;
+        let session = line.session()?;
+        session.touch();
+        match known {
+            Some(Method::Ping) => Ok(Outcome::Reply(Reply::result(id, "{}"))),
+            Some(Method::SetLogLevel) => {
+                session.set_log_level(level_of(raw)?);
+                Ok(Outcome::Reply(Reply::result(id, "{}")))
+            }
+            Some(Method::ListTools) => {
+                let catalogue = self.catalogue();
+                let page = catalogue.page(params.cursor.as_deref())?;
+                Ok(Outcome::Reply(Reply::members(id, &[page])))
+            }
+            Some(Method::CallTool) => {
+                let request = call::Request {
+                    id: id.clone(),
+                    era: Era::Legacy(session.revision()),
+                    raw,
+                    params,
+                    headers: line.headers(),
+                    client: session.client(),
+                    hears: Hears {
+                        progress_token: params.meta.progress_token.map(|token| token.get().into()),
+                        log_level: Some(session.log_level()),
+                    },
+                    session: Some(session.id()),
+                    principal: &self.principal,
+                };
+                self.admit(request, Some(session.flights()))
+            }
+            Some(Method::Initialize | Method::Discover) | None => {
+                Err(Fault::UnknownMethod(method.to_owned()))
+            }
+        }
+    }
+
+    fn initialize(
+        &self,
+        line: &Line<'_>,
+        id: &RequestId,
+        raw: Option<&RawValue>,
+    ) -> Result<Outcome, Fault> {
+        let flights = match line {
+            Line::Socket {
+                session: Some(_), ..
+            } => {
+                return Err(Fault::OutOfPlace(
+                    "this connection is initialized already: open another one for another session",
+                ));
+            }
+            Line::Socket { flights, .. } => Arc::clone(flights),
+            Line::Http { .. } => Arc::default(),
+        };
+        let introduction = introduction(raw)?;
+        let reply = Reply::result(id, &self.welcome(introduction.revision));
+        let session = self
+            .sessions
+            .open(&self.principal, line.transport(), introduction, flights);
+        tracing::debug!(revision = %session.revision(), "session opened");
+        Ok(Outcome::Opened(session, reply))
+    }
+}
+
+/// A client's `initialize` params. An unknown revision is answered with our newest ("Version
+/// Negotiation" of the legacy lifecycle).
+fn introduction(raw: Option<&RawValue>) -> Result<Introduction<'_>, Fault> {
+    let (mut version, mut capabilities, mut info) = (None, None, None);
+    if let Some(raw) = raw {
+        for_each_member(raw, |name, value| match name {
+            "protocolVersion" => version = serde_json::from_str::<Text<'_>>(value.get()).ok(),
+            "capabilities" => capabilities = Some(value),
+            "clientInfo" => info = Some(value),
+            _ => {}
+        })
+        .map_err(|error| Fault::InvalidParams(format!("params cannot be read: {error}")))?;
+    }
+    let Some(Text(version)) = version else {
+        return Err(Fault::InvalidParams(
+            "params.protocolVersion is missing or no string".to_owned(),
+        ));
+    };
+    check_introduction(capabilities, info)?;
+    Ok(Introduction {
+        revision: Revision::parse(&version).unwrap_or(Revision::LATEST),
+        capabilities: capabilities.filter(|raw| raw.get().starts_with('{')),
+        info: info.filter(|raw| raw.get().starts_with('{')),
+    })
+}
+
+fn level_of(raw: Option<&RawValue>) -> Result<Level, Fault> {
+    let mut level = None;
+    if let Some(raw) = raw {
+        for_each_member(raw, |name, value| {
+            if name == "level" {
+                level = serde_json::from_str::<Text<'_>>(value.get()).ok();
+            }
+        })
+        .map_err(|error| Fault::InvalidParams(format!("params cannot be read: {error}")))?;
+    }
+    match level {
+        Some(Text(level)) => Level::parse(&level),
+        None => Err(Fault::InvalidParams(
+            "params.level is missing or no string".to_owned(),
+        )),
+    }
+}

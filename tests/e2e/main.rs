@@ -4,7 +4,8 @@
 //! fails a test that leaves a process behind; `http` and `session` are raw clients that say
 //! exactly what a test wants said; the other modules are the tests, one subject each.
 //!
-//! The clients in `tests/clients` are other people's: `tests/clients/install` brings them.
+//! The clients and the conformance suite in `tests/clients` are other people's:
+//! `tests/clients/install` brings them.
 
 mod http;
 mod leftovers;
@@ -18,6 +19,7 @@ mod bad_functions;
 mod bad_input;
 mod cli;
 mod clients;
+mod conformance;
 mod doors;
 mod kill;
 mod observed;

@@ -18,7 +18,17 @@ pub struct Pool {
 impl Pool {
     /// The SDK's fixture function, with its listener as standard input.
     pub fn fixture(name: &str) -> Self {
-        Self::command(name, &[fixture().to_str().expect("a path in UTF-8")])
+        Self::example(name, "fixture")
+    }
+
+    /// The SDK's function for the conformance suite, with its listener as standard input.
+    pub fn conformance(name: &str) -> Self {
+        Self::example(name, "conformance")
+    }
+
+    fn example(name: &str, program: &str) -> Self {
+        let program = examples().join(program);
+        Self::command(name, &[program.to_str().expect("a path in UTF-8")])
     }
 
     /// `tests/functions/broken.py`, misbehaving in this way; it offers one tool, `misbehave`.
@@ -79,19 +89,20 @@ impl Pool {
     }
 }
 
-/// The fixture's path. It is built first, so that no test runs against an old one.
-fn fixture() -> &'static Path {
-    static FIXTURE: OnceLock<PathBuf> = OnceLock::new();
-    FIXTURE.get_or_init(|| {
+/// Where the SDK's examples are. They are built first, so that no test runs against old ones.
+fn examples() -> &'static Path {
+    static EXAMPLES: OnceLock<PathBuf> = OnceLock::new();
+    EXAMPLES.get_or_init(|| {
         let program = Path::new(env!("CARGO_BIN_EXE_dormouse"));
         let folder = program.parent().expect("the binary is in a folder");
         let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--workspace", "--example", "fixture"]);
+        build.args(["build", "--quiet", "--workspace"]);
+        build.args(["--example", "fixture", "--example", "conformance"]);
         if folder.ends_with("release") {
             build.arg("--release");
         }
         let built = build.status().expect("cargo starts");
-        assert!(built.success(), "the fixture function does not build");
-        folder.join("examples/fixture")
+        assert!(built.success(), "the SDK's examples do not build");
+        folder.join("examples")
     })
 }

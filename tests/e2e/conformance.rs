@@ -1,0 +1,221 @@
+//! The conformance suite of the Model Context Protocol against the platform, with the SDK's
+//! `conformance` function as its only pool: every scenario that a revision requires of a server,
+//! and every one that the suite runs without counting it.
+//!
+//! Warnings count as failures here, and so do checks that the suite skips because something is not
+//! offered: what a server should do is done.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+use std::process::Stdio;
+
+use serde::Deserialize;
+use tokio::process::Command;
+
+use crate::modern::REVISION;
+use crate::platform::Platform;
+use crate::pools::Pool;
+use crate::session::LEGACY;
+
+/// What the platform does not serve yet: what is missing, and the scenarios that need it, of either
+/// revision. It only ever gets shorter; a scenario that has become green must be taken off it.
+const MISSING: &[(&str, &[(&str, &str)])] = &[
+    (
+        "prompts",
+        &[
+            (LEGACY, "prompts-list"),
+            (LEGACY, "prompts-get-simple"),
+            (LEGACY, "prompts-get-with-args"),
+            (LEGACY, "prompts-get-embedded-resource"),
+            (LEGACY, "prompts-get-with-image"),
+            (REVISION, "prompts-list"),
+            (REVISION, "prompts-get-simple"),
+            (REVISION, "prompts-get-with-args"),
+            (REVISION, "prompts-get-embedded-resource"),
+            (REVISION, "prompts-get-with-image"),
+            (REVISION, "caching"),
+        ],
+    ),
+    (
+        "resources and their templates",
+        &[
+            (LEGACY, "resources-list"),
+            (LEGACY, "resources-read-text"),
+            (LEGACY, "resources-read-binary"),
+            (LEGACY, "resources-templates-read"),
+            (LEGACY, "resources-subscribe"),
+            (LEGACY, "resources-unsubscribe"),
+            (REVISION, "resources-list"),
+            (REVISION, "resources-read-text"),
+            (REVISION, "resources-read-binary"),
+            (REVISION, "resources-templates-read"),
+            (REVISION, "sep-2164-resource-not-found"),
+        ],
+    ),
+    (
+        "completion",
+        &[
+            (LEGACY, "completion-complete"),
+            (REVISION, "completion-complete"),
+        ],
+    ),
+    (
+        "requests to the client",
+        &[
+            (LEGACY, "tools-call-sampling"),
+            (LEGACY, "tools-call-elicitation"),
+            (LEGACY, "elicitation-sep1034-defaults"),
+            (LEGACY, "elicitation-sep1330-enums"),
+            (REVISION, "input-required-result-basic-elicitation"),
+            (REVISION, "input-required-result-basic-sampling"),
+            (REVISION, "input-required-result-basic-list-roots"),
+            (REVISION, "input-required-result-request-state"),
+            (REVISION, "input-required-result-multiple-input-requests"),
+            (REVISION, "input-required-result-multi-round"),
+            (REVISION, "input-required-result-missing-input-response"),
+            (REVISION, "input-required-result-non-tool-request"),
+            (REVISION, "input-required-result-result-type"),
+            (REVISION, "input-required-result-tampered-state"),
+            (REVISION, "input-required-result-capability-check"),
+            (REVISION, "input-required-result-ignore-extra-params"),
+        ],
+    ),
+    (
+        "requests to the client, and lists that say when they change",
+        &[(REVISION, "server-stateless")],
+    ),
+    (
+        "streams that are resumed",
+        &[(LEGACY, "server-sse-polling")],
+    ),
+    (
+        "tasks for clients",
+        &[
+            (REVISION, "tasks-lifecycle"),
+            (REVISION, "tasks-capability-negotiation"),
+            (REVISION, "tasks-wire-fields"),
+            (REVISION, "tasks-request-state-removal"),
+            (REVISION, "tasks-mrtr-input"),
+            (REVISION, "tasks-request-headers"),
+            (REVISION, "tasks-dispatch-and-envelope"),
+            (REVISION, "tasks-required-task-error"),
+            (REVISION, "tasks-mrtr-composition"),
+        ],
+    ),
+];
+
+/// Checks that the suite skips for every server, because it does not know how to make them.
+const NEVER_MADE: &[&str] = &["tasks-status-notifications"];
+
+#[tokio::test]
+async fn the_legacy_revision_is_served_as_the_suite_wants_it() {
+    check(LEGACY, 33).await;
+}
+
+#[tokio::test]
+async fn the_modern_revision_is_served_as_the_suite_wants_it() {
+    check(REVISION, 50).await;
+}
+
+/// Runs the scenarios of a revision, so many in this version of the suite.
+async fn check(revision: &str, scenarios: usize) {
+    let platform = Platform::start([Pool::conformance("conformance")]).await;
+    let results = run(revision, &platform).await;
+    assert_eq!(results.len(), scenarios, "scenarios that left a result");
+    let missing = |scenario: &str| {
+        let mut all = MISSING.iter().flat_map(|(_, scenarios)| *scenarios);
+        all.any(|missing| *missing == (revision, scenario))
+    };
+    let mut complaints = Vec::new();
+    for (scenario, checks) in &results {
+        let failed = checks.iter().filter(|check| check.failed());
+        let failed: Vec<_> = failed
+            .map(|check| format!("{scenario} / {check}"))
+            .collect();
+        match (missing(scenario), failed.is_empty()) {
+            (false, _) => complaints.extend(failed),
+            (true, true) => complaints.push(format!("{scenario} is green: take it off MISSING")),
+            (true, false) => {}
+        }
+    }
+    assert!(
+        complaints.is_empty(),
+        "{revision}:\n{}",
+        complaints.join("\n")
+    );
+}
+
+/// One check of a scenario, as the suite writes it down.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Check {
+    id: String,
+    status: Status,
+    #[serde(default)]
+    error_message: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+enum Status {
+    Success,
+    Failure,
+    Warning,
+    Skipped,
+    Info,
+}
+
+impl Check {
+    fn failed(&self) -> bool {
+        match self.status {
+            Status::Success | Status::Info => false,
+            Status::Failure | Status::Warning => true,
+            Status::Skipped => !NEVER_MADE.contains(&&*self.id),
+        }
+    }
+}
+
+impl fmt::Display for Check {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} {:?}: {}", self.id, self.status, self.error_message)
+    }
+}
+
+/// Runs the suite against the platform; the checks by scenario.
+async fn run(revision: &str, platform: &Platform) -> BTreeMap<String, Vec<Check>> {
+    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/tools/node_modules");
+    let results = platform.folder().join("results");
+    let port = platform.mcp().rsplit(':').next().expect("a port");
+    // The suite looks for DNS rebinding only where the host has this name.
+    let url = format!("http://localhost:{port}/mcp");
+    let ran = Command::new(tools.join(".bin/node"))
+        .arg(tools.join("@modelcontextprotocol/conformance/dist/index.js"))
+        .args(["server", "--url", &url, "--requirements", revision])
+        .arg("--output-dir")
+        .arg(&results)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .expect("the suite starts: run tests/clients/install first");
+    let Ok(folders) = results.read_dir() else {
+        panic!("the suite left no results: {ran:?}");
+    };
+    folders
+        .map(|folder| {
+            let path = folder.expect("a folder").path();
+            let name = path.file_name().expect("a name").to_string_lossy();
+            let checks = std::fs::read(path.join("checks.json")).expect("its checks");
+            let checks = serde_json::from_slice(&checks).expect("a list of checks");
+            (scenario(&name).to_owned(), checks)
+        })
+        .collect()
+}
+
+/// The scenario of a folder of results: `server-SCENARIO-2026-01-31T23-59-59-999Z`.
+fn scenario(folder: &str) -> &str {
+    const TIME: usize = "-2026-01-31T23-59-59-999Z".len();
+    let name = folder.strip_prefix("server-").expect("a server's scenario");
+    &name[..name.len() - TIME]
+}

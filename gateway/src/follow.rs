@@ -49,6 +49,8 @@ impl Follow {
                             self.outbox.notice(notice);
                         }
                     }
+                    // The client is not asked yet: the call waits until someone else answers.
+                    Some(News::Suspended { .. }) => {}
                     Some(News::Ended(task, ending)) => {
                         abandoned.settle();
                         let (reply, outcome) = answer(&self.id, self.era, task, ending);

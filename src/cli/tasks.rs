@@ -210,6 +210,7 @@ mod tests {
             accepted_at: "2026-03-01T12:00:00Z".into(),
             changed_at: "2026-03-01T12:00:00Z".into(),
             traceparent: String::new(),
+            asks: vec![],
             failure: None,
             history: vec![],
         };

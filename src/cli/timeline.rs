@@ -132,6 +132,7 @@ mod tests {
             attempt: 2,
             accepted_at: "2026-03-01T12:00:00Z".into(),
             changed_at: "2026-03-01T12:00:12.300Z".into(),
+            asks: Vec::new(),
             traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into(),
             failure: Some(Failed {
                 error: TaskError {

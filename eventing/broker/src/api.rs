@@ -7,16 +7,20 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
+use dormouse_contract::suspension::Answer;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::Config;
 use crate::depth::Depths;
 use crate::error::{Error, Refusal};
-use crate::ledger::{Ledger, Sweep};
+use crate::ledger::{Given, Ledger, Sweep};
+use crate::object;
+use crate::record::{TaskFilter, TaskRecord};
 use crate::store::{self, Store};
 use crate::task::{
-    Accepted, AttemptToken, Claim, Ending, NewTask, Report, State, TaskFilter, TaskId, TaskRecord,
+    Accepted, Answered, AttemptToken, Claim, Ending, NewTask, Report, Standing, State, Stepped,
+    TaskId,
 };
 use crate::waiters::{Hub, Waiter};
 use crate::writer::{Command, Desk, Writer, now};
@@ -190,6 +194,75 @@ impl Broker {
             .await?
     }
 
+    /// Gives answers to what a suspended task of this principal asks (`None`: an operator, who may
+    /// answer for any) in a round. `answers` is an object, JSON text: an
+    /// [`Answer`] by the name of its ask, which passes to the letter. Names that were not asked
+    /// are ignored, and the first answer to each ask holds. When all are answered, the task goes
+    /// on with its next round.
+    ///
+    /// # Errors
+    /// [`Error::Answers`]: that is no object of answers. [`Error::Storage`]: nothing changed, and
+    /// the same answers may be given again.
+    pub async fn answer(
+        &self,
+        task: TaskId,
+        principal: Option<&str>,
+        round: u32,
+        answers: Bytes,
+    ) -> Result<Answered, Error> {
+        let given = given(&answers).map_err(|error| Error::Answers(error.to_string()))?;
+        let principal = principal.map(str::to_owned);
+        self.ask(|reply| Command::Answer {
+            task,
+            principal,
+            round,
+            given,
+            reply,
+        })
+        .await?
+    }
+
+    /// Commits the result (JSON text) of a step of a running attempt: later rounds and attempts of
+    /// the task find it in [`Replay::steps`](crate::Replay::steps). The first result of a name
+    /// holds.
+    ///
+    /// # Errors
+    /// [`Error::Storage`]: nothing changed, and the step may be repeated.
+    pub async fn step(
+        &self,
+        task: TaskId,
+        token: AttemptToken,
+        name: &str,
+        result: Bytes,
+    ) -> Result<Stepped, Error> {
+        let name = name.to_owned();
+        self.ask(|reply| Command::Step {
+            task,
+            token,
+            name,
+            result,
+            reply,
+        })
+        .await?
+    }
+
+    /// Where a task stands; `None` when there is none, or no more. Who waits registers first and
+    /// asks then: what is not in the answer will be in the news.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn standing(&self, task: TaskId) -> Result<Option<Standing>, Error> {
+        let stored = move |conn: &Connection| store::read::standing(conn, task);
+        if let Some(standing) = self.read(stored).await? {
+            return Ok(Some(standing));
+        }
+        match self.ask(|reply| Command::Standing(task, reply)).await?? {
+            Some(standing) => Ok(Some(standing)),
+            // It may have got its row between the two questions.
+            None => self.read(stored).await,
+        }
+    }
+
     /// Passes a notification of a running attempt to whoever waits. `false`: no such attempt.
     #[must_use]
     pub fn progress(&self, task: TaskId, token: AttemptToken, notification: &Bytes) -> bool {
@@ -268,6 +341,17 @@ impl Broker {
             .await
             .map_err(|_| Error::Stopped)?
     }
+}
+
+/// The answers in an object, each to the letter.
+fn given(answers: &Bytes) -> serde_json::Result<Given> {
+    object::members(answers)?
+        .into_iter()
+        .map(|(name, answer)| {
+            serde_json::from_str::<Answer<'_>>(answer.get())?;
+            Ok((name, answers.slice_ref(answer.get().as_bytes())))
+        })
+        .collect()
 }
 
 /// Starts the thread that copies the log into the database file; it sleeps while nobody writes

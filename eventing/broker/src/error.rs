@@ -67,6 +67,11 @@ pub enum Error {
     /// A change could not be stored; nothing holds, the caller may repeat it.
     #[error("the change could not be stored: {0}")]
     Storage(String),
+    /// What was given as answers is none.
+    #[error(
+        "the answers cannot be read: {0}; give an object that has {{\"result\": …}} or {{\"error\": …}} by the name of each ask"
+    )]
+    Answers(String),
     /// The broker was opened outside of a Tokio runtime.
     #[error("the broker needs a Tokio runtime to run on")]
     NoRuntime,

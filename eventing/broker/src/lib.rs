@@ -14,6 +14,8 @@ mod error;
 mod history;
 mod lanes;
 mod ledger;
+mod object;
+mod record;
 mod retry;
 mod store;
 pub mod task;
@@ -24,9 +26,10 @@ mod writer;
 pub use api::{Broker, Claims};
 pub use config::{Config, Durability};
 pub use error::{Error, Refusal};
+pub use record::{HistoryEntry, OpenAsk, TaskFilter, TaskRecord};
 pub use task::{
-    Accepted, Answered, Asks, AttemptToken, Claim, Ending, HistoryEntry, Idempotency, Millis,
-    NewTask, Replay, Report, Standing, State, TaskFilter, TaskId, TaskRecord, Work,
+    Accepted, Answered, Asks, AttemptToken, Claim, Ending, Idempotency, Millis, NewTask, Replay,
+    Report, Standing, State, Stepped, TaskId, Work,
 };
 pub use transition::Change;
 pub use waiters::{News, Waiter};

@@ -257,6 +257,19 @@ pub enum Answered {
     Unknown,
 }
 
+/// How [`Broker::step`](crate::Broker::step) took the result of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stepped {
+    /// It is committed.
+    Stored,
+    /// The same result was committed before: nothing changed.
+    Known,
+    /// Another result was committed before, and holds.
+    Different,
+    /// The token is not that of a running attempt.
+    NotRunning,
+}
+
 /// Where a task stands, for who comes back to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
@@ -323,68 +336,4 @@ impl Ending {
             Self::Cancelled(_) => Some(Outcome::Unknown),
         }
     }
-}
-
-/// Which tasks to list: the newest first; absent means any.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub struct TaskFilter {
-    /// Only of this pool.
-    pub pool: Option<String>,
-    /// Only in this state.
-    pub state: Option<State>,
-    /// Only dead letters: failed tasks whose attempts are used up.
-    pub dead: bool,
-    /// Only of this caller.
-    pub principal: Option<String>,
-    /// Only tasks older than this one: the last id of the page before.
-    pub before: Option<TaskId>,
-    /// At most so many; default and maximum 100.
-    pub limit: Option<usize>,
-}
-
-/// A task as people see it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TaskRecord {
-    /// The task.
-    pub id: TaskId,
-    /// Its pool.
-    pub pool: String,
-    /// Its capability.
-    pub capability: String,
-    /// Who called.
-    pub principal: String,
-    /// Where it stands.
-    pub state: State,
-    /// From 1.
-    pub round: u32,
-    /// Attempts of this round so far.
-    pub attempt: u32,
-    /// RFC 3339.
-    pub accepted_at: String,
-    /// RFC 3339.
-    pub changed_at: String,
-    /// Its trace, as a `traceparent`.
-    pub traceparent: String,
-    /// How it ended, when it failed.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub failure: Option<Failed>,
-    /// Every transition, oldest first; empty in lists.
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub history: Vec<HistoryEntry>,
-}
-
-/// One transition of a task.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HistoryEntry {
-    /// RFC 3339 in the API; milliseconds since the epoch in the store.
-    pub at: String,
-    /// The state entered.
-    pub to: State,
-    /// Who did it: `caller`, `broker`, `dispatcher`, `operator`.
-    pub by: String,
-    /// In words, where there is something to say.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub why: String,
 }

@@ -18,6 +18,15 @@ use crate::task::{AttemptToken, Ending, TaskId};
 pub enum News {
     /// `{method, params}` of a notification, as the function sent it; not stored, best effort.
     Progress(Bytes),
+    /// The task sleeps until someone answers: then the news of its next round follow.
+    Suspended {
+        /// The task, which may be another than the one waited for, when that joined it.
+        task: TaskId,
+        /// The round that asks, for [`Broker::answer`](crate::Broker::answer).
+        round: u32,
+        /// The open asks (an object, JSON text).
+        asks: Bytes,
+    },
     /// The task has ended; nothing follows.
     Ended(TaskId, Ending),
 }
@@ -81,7 +90,7 @@ impl Mailbox {
             let mut letters = self.lock();
             match news {
                 News::Progress(_) if letters.news.len() >= BACKLOG => return,
-                News::Progress(_) => {}
+                News::Progress(_) | News::Suspended { .. } => {}
                 News::Ended(..) => letters.closed = true,
             }
             letters.news.push_back(news);
@@ -150,6 +159,15 @@ impl Hub {
             next = entry.joined;
             if entry.listeners.is_empty() && entry.running.is_none() {
                 entries.remove(&task);
+            }
+        }
+    }
+
+    /// Tells all who wait under `task`.
+    pub(crate) fn tell(&self, task: TaskId, news: &News) {
+        if let Some(entry) = self.lock().get(&task) {
+            for listener in &entry.listeners {
+                listener.leave(news.clone());
             }
         }
     }

@@ -12,15 +12,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use tokio::sync::Notify;
 
 use crate::config::Durability;
 use crate::depth::Depths;
 use crate::effect::{Effect, Reply};
 use crate::error::{Error, Refusal};
-use crate::ledger::{Ledger, Sweep};
+use crate::ledger::{Given, Ledger, Sweep};
 use crate::store::Lock;
-use crate::task::{Accepted, AttemptToken, Millis, NewTask, Report, State, TaskId};
+use crate::task::{
+    Accepted, Answered, AttemptToken, Millis, NewTask, Report, Standing, State, Stepped, TaskId,
+};
 
 /// The most commands of one commit: bounds how long the first of them waits.
 const BATCH: usize = 256;
@@ -51,6 +54,22 @@ pub(crate) enum Command {
         String,
         Reply<Result<Option<State>, Error>>,
     ),
+    Answer {
+        task: TaskId,
+        principal: Option<String>,
+        round: u32,
+        given: Given,
+        reply: Reply<Result<Answered, Error>>,
+    },
+    Step {
+        task: TaskId,
+        token: AttemptToken,
+        name: String,
+        result: Bytes,
+        reply: Reply<Result<Stepped, Error>>,
+    },
+    /// Where a task stands that may have no row.
+    Standing(TaskId, Reply<Result<Option<Standing>, Error>>),
     OpenPool {
         pool: Arc<str>,
         slots: usize,
@@ -71,6 +90,9 @@ impl Command {
             Self::Settle(_, _, _, reply) | Self::Cancel(_, _, _, reply) => {
                 drop(reply.send(Err(Error::Storage(why.to_owned()))));
             }
+            Self::Answer { reply, .. } => drop(reply.send(Err(Error::Storage(why.to_owned())))),
+            Self::Step { reply, .. } => drop(reply.send(Err(Error::Storage(why.to_owned())))),
+            Self::Standing(_, reply) => drop(reply.send(Err(Error::Storage(why.to_owned())))),
             Self::OpenPool { done, .. } | Self::ClosePool(_, done) | Self::Stop(done) => {
                 drop(done);
             }
@@ -275,6 +297,35 @@ impl Desk {
                 let (state, error) = split(cancelled, None);
                 ledger.tell(Effect::Changed(reply, state));
                 error
+            }
+            Command::Answer {
+                task,
+                principal,
+                round,
+                given,
+                reply,
+            } => {
+                let answered = ledger.answer(task, principal.as_deref(), round, &given, now);
+                let (answered, error) = split(answered, Answered::Unknown);
+                ledger.tell(Effect::Answered(reply, answered));
+                error
+            }
+            Command::Step {
+                task,
+                token,
+                name,
+                result,
+                reply,
+            } => {
+                let stepped = ledger.step(task, token, &name, &result);
+                let (stepped, error) = split(stepped, Stepped::NotRunning);
+                ledger.tell(Effect::Stepped(reply, stepped));
+                error
+            }
+            Command::Standing(task, reply) => {
+                let standing = Box::new(ledger.unstored(task));
+                ledger.tell(Effect::Stands(reply, standing));
+                Ok(())
             }
             Command::OpenPool {
                 pool,

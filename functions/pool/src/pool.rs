@@ -204,12 +204,13 @@ fn check_delivery(delivery: &DeliverySpec, field: &Field) -> Result<(), Invalid>
         ("timeout", delivery.timeout),
         ("queueExpiry", delivery.queue_expiry),
         ("totalBudget", delivery.total_budget),
+        ("suspensionExpiry", delivery.suspension_expiry),
     ];
     match times.iter().find(|(_, time)| *time == Some(Duration::ZERO)) {
         Some((key, _)) => Err(field
             .clone()
             .key(key)
-            .invalid("is no time at all: nothing could ever be delivered")),
+            .invalid("is no time at all: nothing could ever be delivered or answered")),
         None => Ok(()),
     }
 }

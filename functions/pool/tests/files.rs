@@ -17,7 +17,7 @@ spec:
   image: dormouse/educational:0.1.0
   env: [{name: OPENAI_API_KEY, valueFrom: {secretKeyRef: {name: openai, key: key}}}]
   scaling: {min: 0, max: 10, concurrency: 10, idle: 60s}
-  delivery: {timeout: 300s, retry: 3, backoffDelay: 5s, backoffPolicy: exponential}
+  delivery: {timeout: 300s, retry: 3, backoffDelay: 5s, backoffPolicy: exponential, suspensionExpiry: 72h}
   balance: round-robin
   tools: {content-generation: {timeout: 120s, retry: always}}
   triggers: [{filters: [{exact: {type: com.github.push}}]}]

@@ -4,18 +4,21 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use dormouse_contract::policy::Stored;
 use rusqlite::Result;
 use tokio_util::sync::CancellationToken;
 
-use super::{Ledger, Live};
+use super::{Ledger, Live, Undo};
 use crate::effect::Effect;
 use crate::error::Refusal;
 use crate::history::{Actor, append};
 use crate::lanes::Waiting;
 use crate::retry::millis;
-use crate::store::Insert;
-use crate::task::{Accepted, AttemptToken, Claim, Idempotency, Millis, NewTask, State, Work};
+use crate::store::{Insert, Row, is_unreadable};
+use crate::task::{
+    Accepted, AttemptToken, Claim, Idempotency, Millis, NewTask, State, TaskId, Work,
+};
 
 /// When a caller who found the queue full should come back.
 const BUSY_FOR: Duration = Duration::from_secs(1);
@@ -99,11 +102,18 @@ impl Ledger {
             self.tell(Effect::Joined {
                 from: task.id,
                 to: known.task,
+                asks: None,
             });
             return Ok(Some(Ok(Accepted::Joined(known.task))));
         }
-        let Some(row) = self.store.row(known.task)? else {
-            return Ok(None);
+        let row = match self.store.row(known.task) {
+            Ok(Some(row)) => row,
+            Ok(None) => return Ok(None),
+            // What became of the call is not known, so it must not run again.
+            Err(error) if is_unreadable(&error) => {
+                return Ok(Some(Err(Refusal::Storage(error.to_string()))));
+            }
+            Err(error) => return Err(error),
         };
         Ok(Some(Ok(match row.ending() {
             Some(ending) => {
@@ -115,19 +125,29 @@ impl Ledger {
                 Accepted::Repeated(row.id)
             }
             None => {
+                let asks = self.open_asks_of(&row)?;
                 self.tell(Effect::Joined {
                     from: task.id,
                     to: row.id,
+                    asks,
                 });
                 Accepted::Joined(row.id)
             }
         })))
     }
 
+    /// The round and the open asks of a task, while it is suspended.
+    fn open_asks_of(&self, row: &Row) -> Result<Option<(u32, Bytes)>> {
+        if row.state != State::Suspended {
+            return Ok(None);
+        }
+        let kept = self.store.suspension(row.id)?;
+        Ok(kept.map(|kept| (row.round, kept.asks)))
+    }
+
     fn insert(&mut self, task: NewTask, now: Millis) -> Result<()> {
         if !self.lanes.is_free(&task.pool) {
-            self.store_waiting(&task, 0, &[], now, now, "")?;
-            return Ok(());
+            return self.store_waiting(&task, now);
         }
         let token = AttemptToken::random();
         let deadline = now + millis(task.delivery.timeout);
@@ -140,15 +160,7 @@ impl Ledger {
             let unstored = Some(Arc::new(task.clone()));
             return self.hand_out(task, unstored, token, deadline, now);
         }
-        let mut history = String::with_capacity(160);
-        append(&mut history, now, State::Accepted, actor(&task), "");
-        append(
-            &mut history,
-            now,
-            State::Running,
-            Actor::Broker,
-            "attempt 1",
-        );
+        let history = begun(&task, now);
         let policy = self.policy(&task.delivery)?;
         self.store.insert(&Insert {
             task: &task,
@@ -165,26 +177,18 @@ impl Ledger {
         self.hand_out(task, None, token, deadline, now)
     }
 
-    /// Stores a task that waits for a slot, or for another attempt.
-    pub(super) fn store_waiting(
-        &mut self,
-        task: &NewTask,
-        attempt: u32,
-        tokens: &[u8],
-        not_before: Millis,
-        now: Millis,
-        why: &str,
-    ) -> Result<()> {
+    /// Stores a task that waits for a slot.
+    fn store_waiting(&mut self, task: &NewTask, now: Millis) -> Result<()> {
         let mut history = String::with_capacity(96);
-        append(&mut history, now, State::Accepted, actor(task), why);
+        append(&mut history, now, State::Accepted, actor(task), "");
         let policy = self.policy(&task.delivery)?;
         self.store.insert(&Insert {
             task,
             policy,
             state: State::Accepted,
-            attempt,
-            tokens,
-            due: not_before,
+            attempt: 0,
+            tokens: &[],
+            due: now,
             expires_at: now + millis(task.delivery.queue_expiry),
             history: &history,
             now,
@@ -194,7 +198,39 @@ impl Ledger {
             task: task.id,
             principal: Arc::clone(&task.principal),
         };
-        self.enqueue(&task.pool, waiting, not_before, now);
+        self.enqueue(&task.pool, waiting, now, now);
+        Ok(())
+    }
+
+    /// Gives a running task its row, if it has none yet.
+    pub(super) fn store_live(&mut self, task: TaskId) -> Result<()> {
+        let Some((unstored, live)) = self
+            .live
+            .get(&task)
+            .and_then(|live| Some((live.unstored.clone()?, live.clone())))
+        else {
+            return Ok(());
+        };
+        let history = begun(&unstored, live.started_at);
+        let policy = self.policy(&live.delivery)?;
+        self.store.insert(&Insert {
+            task: &unstored,
+            policy,
+            state: State::Running,
+            attempt: live.attempt,
+            tokens: &live.token.to_bytes(),
+            due: live.deadline,
+            expires_at: live.started_at + millis(live.delivery.queue_expiry),
+            history: &history,
+            now: live.started_at,
+        })?;
+        if task < self.floor {
+            self.move_floor(task)?;
+        }
+        if let Some(live) = self.live.get_mut(&task) {
+            live.unstored = None;
+        }
+        self.undo.push(Undo::Stored(task, unstored));
         Ok(())
     }
 
@@ -218,6 +254,7 @@ impl Ledger {
             Live {
                 pool: Arc::clone(&task.pool),
                 principal: Arc::clone(&task.principal),
+                round: 1,
                 attempt: 1,
                 token,
                 started_at: now,
@@ -246,6 +283,14 @@ impl Ledger {
         })));
         Ok(())
     }
+}
+
+/// The history of a task that was claimed in the moment of its acceptance.
+fn begun(task: &NewTask, at: Millis) -> String {
+    let mut history = String::with_capacity(160);
+    append(&mut history, at, State::Accepted, actor(task), "");
+    append(&mut history, at, State::Running, Actor::Broker, "attempt 1");
+    history
 }
 
 fn actor(task: &NewTask) -> Actor {

@@ -7,9 +7,10 @@
 mod accept;
 mod recover;
 mod settle;
+mod suspend;
 mod sweep;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use dormouse_contract::policy::Delivery;
@@ -21,10 +22,11 @@ use crate::effect::Effect;
 use crate::history::{Actor, append};
 use crate::lanes::{Lanes, Waiting};
 use crate::retry::millis;
-use crate::store::{Row, Store};
-use crate::task::{AttemptToken, Claim, Millis, NewTask, State, TaskId};
+use crate::store::{Row, Store, is_unreadable};
+use crate::task::{AttemptToken, Claim, Millis, NewTask, Standing, State, TaskId};
 use crate::waiters::Hub;
 
+pub(crate) use suspend::Given;
 pub(crate) use sweep::Sweep;
 
 /// An attempt in a dispatcher's hands.
@@ -32,6 +34,7 @@ pub(crate) use sweep::Sweep;
 struct Live {
     pool: Arc<str>,
     principal: Arc<str>,
+    round: u32,
     attempt: u32,
     token: AttemptToken,
     started_at: Millis,
@@ -50,6 +53,8 @@ enum Undo {
     Queued(Arc<str>, Waiting),
     Unqueued(Arc<str>, Waiting),
     FloorMoved(TaskId),
+    /// It got its row in this batch.
+    Stored(TaskId, Arc<NewTask>),
 }
 
 /// The state of the broker.
@@ -69,6 +74,10 @@ pub(crate) struct Ledger {
     floor: TaskId,
     /// Something has run since the floor was looked at.
     has_run: bool,
+    /// No suspended task expires before.
+    next_expiry: Millis,
+    /// Rows that could not be read, each told once.
+    unreadable: HashSet<TaskId>,
 }
 
 impl Ledger {
@@ -91,6 +100,8 @@ impl Ledger {
             stopping: false,
             floor: TaskId::from_bytes([0; 16]),
             has_run: false,
+            next_expiry: Millis::MAX,
+            unreadable: HashSet::new(),
         }
     }
 
@@ -116,6 +127,8 @@ impl Ledger {
         }
         // One of them may have been entered in this very batch.
         self.policies.clear();
+        // The store knows.
+        self.next_expiry = 0;
         while let Some(undo) = self.undo.pop() {
             match undo {
                 Undo::Started(task) => {
@@ -134,6 +147,11 @@ impl Ledger {
                 }
                 Undo::Unqueued(pool, waiting) => self.lanes.lane(&pool).put_back(waiting),
                 Undo::FloorMoved(before) => self.floor = before,
+                Undo::Stored(task, unstored) => {
+                    if let Some(live) = self.live.get_mut(&task) {
+                        live.unstored = Some(unstored);
+                    }
+                }
             }
         }
         let why = why.to_string();
@@ -175,7 +193,7 @@ impl Ledger {
         {
             let task = waiting.task;
             self.undo.push(Undo::Unqueued(pool, waiting));
-            if let Some(row) = self.store.row(task)?
+            if let Some(row) = self.row(task)?
                 && row.state == State::Accepted
             {
                 self.claim(row, now)?;
@@ -204,6 +222,7 @@ impl Ledger {
             Live {
                 pool: Arc::clone(&row.pool),
                 principal: Arc::clone(&row.principal),
+                round: row.round,
                 attempt,
                 token,
                 started_at: row.started_at.unwrap_or(now),
@@ -213,6 +232,12 @@ impl Ledger {
                 unstored: None,
             },
         )?;
+        // Nothing is left of what has never run.
+        let has_run = row.round > 1 || row.attempt > 0;
+        let replay = match has_run {
+            true => self.store.replay(row.id)?.map(Arc::new),
+            false => None,
+        };
         self.effects.push(Effect::Claimed(Box::new(Claim {
             task: row.id,
             pool: row.pool,
@@ -227,10 +252,42 @@ impl Ledger {
             token,
             accepted_at: row.accepted_at,
             deadline,
-            replay: None,
+            replay,
             cancelled: CancellationToken::new(),
         })));
         Ok(())
+    }
+
+    /// A task's row; one that cannot be read is left alone, so that the others go on.
+    fn row(&mut self, task: TaskId) -> rusqlite::Result<Option<Row>> {
+        match self.store.row(task) {
+            Err(error) if is_unreadable(&error) => {
+                if self.unreadable.insert(task) {
+                    tracing::error!(%task, %error, "the task's row cannot be read; it is left alone");
+                }
+                Ok(None)
+            }
+            row => row,
+        }
+    }
+
+    /// A running task that has no row.
+    pub(crate) fn unstored(&self, task: TaskId) -> Option<Standing> {
+        let live = self.live.get(&task)?;
+        let unstored = live.unstored.as_ref()?;
+        Some(Standing {
+            principal: Arc::clone(&live.principal),
+            pool: Arc::clone(&live.pool),
+            capability: Arc::clone(&unstored.capability),
+            state: State::Running,
+            round: live.round,
+            asks: None,
+            ending: None,
+            reply_to: unstored.reply_to.clone(),
+            accepted_at: live.started_at,
+            changed_at: live.started_at,
+            work: unstored.work.clone(),
+        })
     }
 
     fn start(&mut self, task: TaskId, live: Live) -> rusqlite::Result<()> {

@@ -16,11 +16,12 @@ const INTERRUPTED: &str = "the platform stopped while this call was running, so 
 
 impl Ledger {
     /// Puts waiting tasks into their lanes and decides about those that were running: their
-    /// functions died with the platform, so each lease is lost.
+    /// functions died with the platform, so each lease is lost. Suspended ones sleep on.
     pub(crate) fn recover(&mut self, now: Millis) -> Result<(usize, usize)> {
         let waiting = self.store.waiting()?;
         self.floor = self.store.floor()?;
         let running = self.store.running(self.floor)?;
+        self.next_expiry = self.store.next_expiry()?.unwrap_or(Millis::MAX);
         let counts = (waiting.len(), running.len());
         for (task, pool, principal, due) in waiting {
             let waiting = Waiting {
@@ -36,7 +37,7 @@ impl Ledger {
     }
 
     fn interrupted(&mut self, task: TaskId, now: Millis) -> Result<()> {
-        let Some(row) = self.store.row(task)? else {
+        let Some(row) = self.row(task)? else {
             return Ok(());
         };
         let Some(&token) = row.tokens.last() else {
@@ -45,6 +46,7 @@ impl Ledger {
         let live = Live {
             pool: Arc::clone(&row.pool),
             principal: Arc::clone(&row.principal),
+            round: row.round,
             attempt: row.attempt,
             token,
             started_at: row.started_at.unwrap_or(row.accepted_at),

@@ -42,8 +42,8 @@ impl Ledger {
                 },
             ) => self.attempt_failed(task, &live, failure, last, retry_after, now),
             (None, Report::Completed(result)) => self.late_result(task, token, result, now),
-            // No dispatcher says so yet: `reply` tells a function that it is not offered.
-            (_, Report::Suspended(_)) | (None, Report::Failed { .. }) => Ok(None),
+            (Some(live), Report::Suspended(asks)) => self.suspend(task, &live, &asks, now),
+            (None, Report::Suspended(_) | Report::Failed { .. }) => Ok(None),
         }
     }
 
@@ -55,7 +55,7 @@ impl Ledger {
         result: bytes::Bytes,
         now: Millis,
     ) -> Result<Option<State>> {
-        let Some(row) = self.store.row(task)? else {
+        let Some(row) = self.row(task)? else {
             return Ok(None);
         };
         if !row.tokens.contains(&token) || row.state.after(Change::Complete).is_none() {
@@ -99,12 +99,10 @@ impl Ledger {
                 self.retry(task, live, at, &why, now)
             }
             Next::Fail(reason) => {
-                // Whatever became of the last attempt: only what is repeatable has others before
-                // it that may have run.
-                if failure.outcome == Outcome::NotRun
-                    && live.attempt > 1
-                    && live.delivery.repeatable
-                {
+                // Whatever became of the last attempt: an earlier round ran, and of the attempts
+                // of this one only what is repeatable has others before it that may have run.
+                let may_have_run = live.round > 1 || (live.attempt > 1 && live.delivery.repeatable);
+                if failure.outcome == Outcome::NotRun && may_have_run {
                     failure.outcome = Outcome::Unknown;
                 }
                 let why = format!("{}: {reason}", failure.error.message);
@@ -133,13 +131,7 @@ impl Ledger {
         let Some(to) = State::Running.after(Change::Retry) else {
             return Ok(None);
         };
-        if let Some(unstored) = &live.unstored {
-            self.finish(task);
-            self.tell(Effect::Paused(task));
-            let token = live.token.to_bytes();
-            self.store_waiting(unstored, live.attempt, &token, at, now, why)?;
-            return Ok(Some(to));
-        }
+        self.store_live(task)?;
         let mut history = String::new();
         append(&mut history, now, to, Actor::Broker, why);
         let update = Update {
@@ -218,6 +210,9 @@ impl Ledger {
         if ending.outcome() == Some(Outcome::NotRun) {
             self.release_key(task)?;
         }
+        if from == State::Suspended {
+            self.store.wake(task)?;
+        }
         self.finish(task);
         self.tell(Effect::Ended {
             task,
@@ -228,7 +223,7 @@ impl Ledger {
     }
 
     fn release_key(&mut self, task: TaskId) -> Result<()> {
-        match self.store.row(task)? {
+        match self.row(task)? {
             Some(row) if row.key.is_some() => self.store.release_key(&row),
             Some(_) | None => Ok(()),
         }
@@ -272,7 +267,7 @@ impl Ledger {
                 now,
             );
         }
-        let Some(row) = self.store.row(task)? else {
+        let Some(row) = self.row(task)? else {
             return Ok(None);
         };
         if principal.is_some_and(|principal| *principal != *row.principal) {

@@ -49,7 +49,8 @@ impl Ledger {
             .next_due()
             .filter(|_| !self.stopping)
             .unwrap_or(Millis::MAX);
-        clock.min(delayed).min(sweep.next_retention)
+        let expiry = self.next_expiry.saturating_add(1);
+        clock.min(delayed).min(expiry).min(sweep.next_retention)
     }
 
     /// Applies what the clock says.
@@ -63,6 +64,7 @@ impl Ledger {
             self.lose_leases(now)?;
             self.raise_floor(now)?;
         }
+        self.expire_suspended(now)?;
         if now >= sweep.next_retention {
             sweep.next_retention = now + millis(RETENTION_PERIOD);
             let ended = now - millis(self.config.keep_ended);
@@ -103,7 +105,7 @@ impl Ledger {
 
     fn expire(&mut self, now: Millis) -> Result<()> {
         for task in self.store.expired(now)? {
-            let Some(row) = self.store.row(task)? else {
+            let Some(row) = self.row(task)? else {
                 continue;
             };
             let waiting = Waiting {
@@ -112,9 +114,14 @@ impl Ledger {
             };
             self.dequeue(&row.pool, waiting);
             let waited = dormouse_contract::duration::format(row.delivery.queue_expiry);
-            let (outcome, whether) = match row.attempt > 0 && row.delivery.repeatable {
-                false => (Outcome::NotRun, "it did not run: try again later"),
-                true => (Outcome::Unknown, "an earlier attempt may have run"),
+            let may_have_run = row.attempt > 0 && row.delivery.repeatable;
+            let (outcome, whether) = match (row.round, may_have_run) {
+                (1, false) => (Outcome::NotRun, "it did not run: try again later"),
+                (1, true) => (Outcome::Unknown, "an earlier attempt may have run"),
+                (..) => (
+                    Outcome::Unknown,
+                    "it ran until it asked, and may have gone on",
+                ),
             };
             let why = format!(
                 "no instance of pool `{}` was free for {waited}; {whether}",

@@ -6,11 +6,13 @@
 mod open;
 pub(crate) mod read;
 mod row;
+mod suspensions;
 
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 pub(crate) use open::{Lock, checkpoint, connect, open};
-pub(crate) use row::{KeyRow, Row};
+pub(crate) use row::{KeyRow, Row, is_unreadable};
+pub(crate) use suspensions::Kept;
 
 use crate::task::{AttemptToken, Idempotency, Millis, NewTask, State, TaskId, Work};
 
@@ -50,7 +52,7 @@ pub(crate) struct Update<'a> {
 
 impl Store {
     pub(crate) fn new(conn: Connection) -> Self {
-        conn.set_prepared_statement_cache_capacity(32);
+        conn.set_prepared_statement_cache_capacity(48);
         Self { conn }
     }
 
@@ -331,6 +333,8 @@ impl Store {
                 for sql in [
                     "DELETE FROM tasks WHERE id = ?1",
                     "DELETE FROM payloads WHERE task = ?1",
+                    "DELETE FROM suspensions WHERE task = ?1",
+                    "DELETE FROM steps WHERE task = ?1",
                 ] {
                     self.conn.prepare_cached(sql)?.execute([task.as_bytes()])?;
                 }

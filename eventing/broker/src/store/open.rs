@@ -8,8 +8,16 @@ use rusqlite::Connection;
 use crate::config::{Config, Durability};
 use crate::error::Error;
 
+/// What each version of the schema added to the one before; the first is the whole of version 1.
+///
+/// A version only adds tables, indexes and columns that may be absent. So a store is migrated
+/// forward at start, and the version of the program before this one's successor can go on with
+/// what the successor has written: it leaves alone what it does not know. A version that changed
+/// more than that would skip a number.
+const VERSIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("suspensions.sql")];
+
 /// The schema's version, in `PRAGMA user_version`.
-const SCHEMA: i64 = 1;
+const SCHEMA: i64 = VERSIONS.len() as i64;
 
 /// Held as long as the process uses the data directory; the kernel frees it when it dies.
 #[derive(Debug)]
@@ -55,16 +63,27 @@ pub(crate) fn connect(path: &Path) -> Result<Connection, Error> {
 
 fn migrate(conn: &Connection) -> Result<(), Error> {
     let found: i64 = conn.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    match found {
-        0 => {
-            let schema = include_str!("schema.sql");
+    let missing = usize::try_from(found)
+        .ok()
+        .and_then(|found| VERSIONS.get(found..));
+    match missing {
+        Some([]) => Ok(()),
+        Some(missing) => {
+            let missing = missing.concat();
             conn.execute_batch(&format!(
-                "BEGIN;\n{schema}\nPRAGMA user_version = {SCHEMA};\nCOMMIT;"
+                "BEGIN;\n{missing}\nPRAGMA user_version = {SCHEMA};\nCOMMIT;"
             ))?;
             Ok(())
         }
-        SCHEMA => Ok(()),
-        found => Err(Error::Schema {
+        None if found == SCHEMA + 1 => {
+            tracing::warn!(
+                found,
+                known = SCHEMA,
+                "the store was written by the next version"
+            );
+            Ok(())
+        }
+        None => Err(Error::Schema {
             found,
             known: SCHEMA,
         }),

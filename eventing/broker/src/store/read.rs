@@ -1,10 +1,14 @@
 //! What people ask about tasks, on a connection of its own.
 
-use rusqlite::{Connection, Result, params};
+use dormouse_contract::suspension::Ask;
+use rusqlite::{Connection, OptionalExtension as _, Result, params};
+use serde::Deserialize;
 
-use super::row;
+use super::{row, suspensions};
 use crate::error::Error;
-use crate::task::{Ending, HistoryEntry, Millis, State, TaskFilter, TaskId, TaskRecord};
+use crate::object;
+use crate::record::{HistoryEntry, OpenAsk, TaskFilter, TaskRecord};
+use crate::task::{Ending, Millis, Standing, State, TaskId};
 
 /// The longest page of a list.
 const PAGE: usize = 100;
@@ -43,10 +47,74 @@ pub(crate) fn list(conn: &Connection, filter: &TaskFilter) -> Result<Vec<TaskRec
 }
 
 pub(crate) fn one(conn: &Connection, task: TaskId) -> Result<Option<TaskRecord>> {
-    use rusqlite::OptionalExtension as _;
-    conn.prepare_cached(&format!("SELECT {COLUMNS} FROM tasks WHERE id = ?1"))?
+    let snapshot = conn.unchecked_transaction()?;
+    let record = snapshot
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM tasks WHERE id = ?1"))?
         .query_row([task.as_bytes()], |row| record(row, true))
-        .optional()
+        .optional()?;
+    let Some(mut record) = record else {
+        return Ok(None);
+    };
+    if record.state == State::Suspended
+        && let Some(kept) = suspensions::load(&snapshot, task)?
+    {
+        record.asks = open_asks(&kept.asks);
+    }
+    Ok(Some(record))
+}
+
+/// The asks as people read them.
+fn open_asks(asks: &[u8]) -> Vec<OpenAsk> {
+    #[derive(Deserialize)]
+    struct Params {
+        message: Option<String>,
+    }
+
+    object::members(asks)
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(|(name, ask)| {
+            let ask: Ask<'_> = serde_json::from_str(ask.get()).ok()?;
+            let params = ask.params.map(|params| serde_json::from_str(params.get()));
+            Some(OpenAsk {
+                name,
+                method: ask.method.into_owned(),
+                message: params
+                    .and_then(Result::<Params, serde_json::Error>::ok)
+                    .and_then(|params| params.message),
+            })
+        })
+        .collect()
+}
+
+pub(crate) fn standing(conn: &Connection, task: TaskId) -> Result<Option<Standing>> {
+    let snapshot = conn.unchecked_transaction()?;
+    let Some(row) = row::load(&snapshot, task)? else {
+        return Ok(None);
+    };
+    let (reply_to, changed_at): (Option<Vec<u8>>, Millis) = snapshot
+        .prepare_cached("SELECT reply_to, changed_at FROM tasks WHERE id = ?1")?
+        .query_row([task.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let asks = match row.state {
+        State::Suspended => suspensions::load(&snapshot, task)?.map(|kept| kept.asks),
+        State::Accepted | State::Running | State::Completed | State::Failed | State::Cancelled => {
+            None
+        }
+    };
+    let ending = row.ending();
+    Ok(Some(Standing {
+        principal: row.principal,
+        pool: row.pool,
+        capability: row.capability,
+        state: row.state,
+        round: row.round,
+        asks,
+        ending,
+        reply_to: reply_to.map(Into::into),
+        accepted_at: row.accepted_at,
+        changed_at,
+        work: row.work,
+    }))
 }
 
 pub(crate) fn ending(conn: &Connection, task: TaskId) -> Result<Option<Ending>> {
@@ -71,6 +139,7 @@ fn record(row: &rusqlite::Row<'_>, with_history: bool) -> Result<TaskRecord> {
         accepted_at: time(row.get(7)?),
         changed_at: time(row.get(8)?),
         traceparent: row.get(9)?,
+        asks: Vec::new(),
         failure,
         history: if with_history {
             history(&row.get::<_, String>(11)?)

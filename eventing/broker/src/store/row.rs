@@ -118,6 +118,17 @@ pub(crate) fn load(conn: &Connection, task: TaskId) -> Result<Option<Row>> {
     .optional()
 }
 
+/// Whether what was read makes no sense, while the store itself works.
+pub(crate) fn is_unreadable(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::FromSqlConversionFailure(..)
+            | Error::IntegralValueOutOfRange(..)
+            | Error::InvalidColumnType(..)
+            | Error::Utf8Error(..)
+    )
+}
+
 pub(crate) fn state(code: i64) -> Result<State> {
     State::from_code(code).ok_or(Error::IntegralValueOutOfRange(0, code))
 }

@@ -11,7 +11,7 @@ CREATE TABLE tasks (
     accepted_at INTEGER NOT NULL,             -- all times: milliseconds since the epoch
     started_at  INTEGER,                      -- the round's first claim
     changed_at  INTEGER NOT NULL,
-    due         INTEGER NOT NULL,             -- accepted: not before; running: the deadline
+    due         INTEGER NOT NULL,             -- accepted: not before; running: the deadline; suspended: the answers'
     expires_at  INTEGER NOT NULL,             -- the first claim comes before this, or never
     dead        INTEGER NOT NULL DEFAULT 0,
     policy      INTEGER NOT NULL,             -- `policies.id`

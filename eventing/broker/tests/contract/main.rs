@@ -6,3 +6,5 @@ mod life;
 mod recovery;
 mod retries;
 mod stage;
+mod store;
+mod suspension;

@@ -146,7 +146,7 @@ pub async fn ending(waiter: &mut dormouse_broker::Waiter) -> (TaskId, Ending) {
             .await
             .unwrap();
         match news.unwrap() {
-            News::Progress(_) => {}
+            News::Progress(_) | News::Suspended { .. } => {}
             News::Ended(task, ending) => return (task, ending),
         }
     }

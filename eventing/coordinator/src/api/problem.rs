@@ -118,6 +118,7 @@ impl Problem {
                 | dormouse_broker::Error::NoRuntime
                 | dormouse_broker::Error::Schema { .. }
                 | dormouse_broker::Error::Io(_)
+                | dormouse_broker::Error::Answers(_)
                 | dormouse_broker::Error::Sqlite(_)
                 | dormouse_broker::Error::Storage(_),
             ) => (

@@ -1,12 +1,13 @@
 //! Other people's clients: each connects, lists, calls, sees progress, is refused and cancels.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
+use crate::modern::REVISION;
 use crate::platform::{Platform, Setup};
 use crate::pools::Pool;
 use crate::session::LEGACY;
@@ -16,35 +17,59 @@ const SPECIAL: &str = "zwölf Siebenschläfer 🐭";
 
 #[tokio::test]
 async fn typescript_1_over_websocket() {
-    let seen = drive("ws", |url| client("node", "node/client.mjs", url)).await;
+    let seen = drive("ws", node("sdk1.mjs")).await;
     seen.check_legacy();
 }
 
 #[tokio::test]
 async fn typescript_1_over_http() {
-    let seen = drive("http", |url| client("node", "node/client.mjs", url)).await;
+    let seen = drive("http", node("sdk1.mjs")).await;
     seen.check_legacy();
+}
+
+#[tokio::test]
+async fn typescript_2_in_the_legacy_era() {
+    let seen = drive("http", legacy(node("sdk2.mjs"))).await;
+    seen.check_legacy();
+}
+
+#[tokio::test]
+async fn typescript_2_in_the_modern_era() {
+    let seen = drive("http", node("sdk2.mjs")).await;
+    assert_eq!(seen.only("connected")["supported"][0], REVISION);
+    seen.check_modern();
 }
 
 #[tokio::test]
 async fn python_1_over_websocket() {
-    let seen = drive("ws", |url| client(&python(1), "python/session.py", url)).await;
+    let seen = drive("ws", python("1", "sdk1.py")).await;
     seen.check_legacy();
 }
 
 #[tokio::test]
-async fn python_2_over_http_in_modern_mode() {
-    let seen = drive("http", |url| client(&python(2), "python/modern.py", url)).await;
-    let connected = seen.only("connected");
-    assert_eq!(connected["protocol"], "2026-07-28");
-    assert_eq!(connected["supported"][0], "2026-07-28");
-    assert_eq!(seen.only("listed")["ttl_ms"].as_u64().map(|_| ()), Some(()));
-    for called in seen.all("called") {
-        assert_eq!(called["result"]["resultType"], "complete", "{called}");
-    }
-    // What the era has removed is not there, even on a server that speaks both.
-    assert_eq!(seen.of("refused", "ping")["code"], -32601);
-    seen.check_calls();
+async fn python_2_in_the_legacy_era() {
+    let seen = drive("http", legacy(python("2", "sdk2.py"))).await;
+    seen.check_legacy();
+}
+
+#[tokio::test]
+async fn python_2_in_the_modern_era() {
+    let seen = drive("http", python("2", "sdk2.py")).await;
+    assert_eq!(seen.only("connected")["supported"][0], REVISION);
+    assert!(seen.only("listed")["ttl_ms"].is_u64());
+    seen.check_modern();
+}
+
+#[tokio::test]
+async fn fastmcp_in_the_legacy_era() {
+    let seen = drive("http", legacy(python("fastmcp", "fast.py"))).await;
+    seen.check_legacy();
+}
+
+#[tokio::test]
+async fn fastmcp_in_the_modern_era() {
+    let seen = drive("http", python("fastmcp", "fast.py")).await;
+    seen.check_modern();
 }
 
 /// Everything that a client printed.
@@ -66,12 +91,22 @@ impl Seen {
         found.unwrap_or_else(|| panic!("no line `{step}` of {tool} in {:#?}", self.0))
     }
 
+    #[track_caller]
     fn check_legacy(&self) {
         assert_eq!(self.only("connected")["protocol"], LEGACY);
         self.only("ponged");
         self.check_calls();
     }
 
+    #[track_caller]
+    fn check_modern(&self) {
+        assert_eq!(self.only("connected")["protocol"], REVISION);
+        // What the era has removed is not there, even on a server that speaks both.
+        self.of("refused", "ping");
+        self.check_calls();
+    }
+
+    #[track_caller]
     fn check_calls(&self) {
         assert_eq!(self.only("connected")["server"]["name"], "dormouse");
         let tools = self.only("listed")["tools"].as_array().expect("a list");
@@ -105,16 +140,19 @@ impl Seen {
 }
 
 /// Starts a platform that asks for a token, and a client that does everything.
-async fn drive(scheme: &str, command: impl FnOnce(&str) -> Command) -> Seen {
+async fn drive(scheme: &str, client: Client) -> Seen {
     let platform = Setup::new([Pool::fixture("fixture")])
         .token(TOKEN)
         .start()
         .await;
-    let url = format!("{scheme}://{}/mcp", platform.mcp());
-    let mut command = command(&url);
-    command.args(["--token", TOKEN]).args([
-        "list", "ping", "echo", "add", "progress", "refuse", "unknown", "cancel",
-    ]);
+    let mut command = Command::new(client.program);
+    command
+        .arg(client.script)
+        .arg(format!("{scheme}://{}/mcp", platform.mcp()))
+        .args(client.is_legacy.then_some("--legacy"))
+        .args(["--token", TOKEN])
+        .args(["list", "ping", "echo", "add", "progress"])
+        .args(["refuse", "unknown", "cancel"]);
     Running::start(command).finish(&platform).await
 }
 
@@ -183,18 +221,41 @@ impl Running {
     }
 }
 
-fn client(program: &str, script: &str, url: &str) -> Command {
-    let clients = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients");
-    let mut command = Command::new(program);
-    command.arg(clients.join(script)).arg(url);
-    command
+/// A client that prints what it sees, in a language of its own.
+struct Client {
+    program: PathBuf,
+    script: PathBuf,
+    is_legacy: bool,
 }
 
-/// The interpreter of the virtual environment that tests/clients/install makes.
-fn python(version: u8) -> String {
+/// The same, as a client of the legacy era.
+fn legacy(client: Client) -> Client {
+    Client {
+        is_legacy: true,
+        ..client
+    }
+}
+
+fn node(script: &str) -> Client {
+    Client {
+        program: "node".into(),
+        script: folder().join("node").join(script),
+        is_legacy: false,
+    }
+}
+
+/// In the virtual environment of this name that tests/clients/install makes.
+fn python(environment: &str, script: &str) -> Client {
     // target/PROFILE/dormouse
     let target = Path::new(env!("CARGO_BIN_EXE_dormouse")).ancestors().nth(2);
     let clients = target.expect("a target folder").join("clients");
-    let python = clients.join(format!("python-{version}/bin/python"));
-    python.to_str().expect("a path in UTF-8").to_owned()
+    Client {
+        program: clients.join(format!("python-{environment}/bin/python")),
+        script: folder().join("python").join(script),
+        is_legacy: false,
+    }
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients")
 }

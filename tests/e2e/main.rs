@@ -24,6 +24,7 @@ mod doors;
 mod kill;
 mod observed;
 mod oversize;
+mod programs;
 mod scaling;
 mod sources;
 mod stopping;

@@ -1,20 +1,21 @@
-"""What both Python clients share: their arguments, their actions, and the lines they print."""
+"""What the Python clients share: their arguments, their actions, and the lines they print."""
 
 import argparse
 import json
 import sys
 
+import anyio
 import anyio.to_thread
 
 
 def read_arguments():
-    """The URL, the token if any, and the names of the actions."""
+    """The URL, the token if any, whether the era shall be the legacy one, and the names of the actions."""
     parser = argparse.ArgumentParser()
     parser.add_argument("url")
     parser.add_argument("--token")
+    parser.add_argument("--legacy", action="store_true")
     parser.add_argument("actions", nargs="*")
-    given = parser.parse_intermixed_args()
-    return given.url, given.token, given.actions
+    return parser.parse_intermixed_args()
 
 
 def print_line(step, **what):
@@ -22,9 +23,26 @@ def print_line(step, **what):
     print(json.dumps({"step": step, **what}), flush=True)
 
 
+def plain(model):
+    """A pydantic model as it is on the wire."""
+    return model and model.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
 async def print_progress(progress, total, message):
     """The SDKs' progress callback."""
     print_line("progressed", progress=progress, total=total, message=message)
+
+
+async def print_log(params):
+    """The SDKs' logging callback."""
+    print_line("logged", **plain(params))
+
+
+FORM = {"username": "mouse", "email": "mouse@example.org"}
+"""What a person fills in, whatever is asked."""
+
+COMPLETION = {"role": "assistant", "content": {"type": "text", "text": "Cheese."}, "model": "none"}
+"""What a model says, whatever is asked."""
 
 
 async def line_of_input():
@@ -32,21 +50,54 @@ async def line_of_input():
     await anyio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True)
 
 
-def action_table(client):
-    """The actions that are plain calls, and those that `client` has of its own."""
-    return {
-        "list": client.list,
-        "ping": client.ping,
-        "cancel": client.cancel,
-        "echo": lambda: client.call("echo", {"text": "zwölf Siebenschläfer 🐭"}),
-        "add": lambda: client.call("add", {"a": 19, "b": 23}),
-        "progress": lambda: client.call("progress", {}, progress_callback=print_progress),
-        "refuse": lambda: client.call("add", {"a": "nineteen"}),
-        "unknown": lambda: client.call("no_such_tool", {}),
-    }
+class Actions:
+    """What an action's name does. A client says how it lists, pings, calls and cancels."""
 
+    async def page(self, cursor):
+        """One page of the tools, and the cursor of the next: both as the SDK has them."""
+        raise NotImplementedError
 
-async def perform(table, actions):
-    """Runs the actions in order."""
-    for action in actions:
-        await table[action]()
+    async def ping(self):
+        raise NotImplementedError
+
+    async def call(self, tool, arguments, **options):
+        raise NotImplementedError
+
+    async def on_cancel(self):
+        """What an SDK's user does besides leaving the scope of the call."""
+
+    async def list(self):
+        names, cursor, extra = [], None, {}
+        while True:
+            tools, cursor, extra = await self.page(cursor)
+            names += [tool.name for tool in tools]
+            if cursor is None:
+                break
+        print_line("listed", tools=names, **extra)
+
+    async def cancel(self):
+        async with anyio.create_task_group() as calls:
+            calls.start_soon(self.call, "sleep", {"ms": 120_000})
+            print_line("calling", tool="sleep")
+            await line_of_input()
+            await self.on_cancel()
+            calls.cancel_scope.cancel()
+        print_line("cancelled", tool="sleep")
+        await line_of_input()
+
+    async def perform(self, actions):
+        """Runs the actions in order."""
+        table = {
+            "list": self.list,
+            "ping": self.ping,
+            "cancel": self.cancel,
+            "echo": lambda: self.call("echo", {"text": "zwölf Siebenschläfer 🐭"}),
+            "add": lambda: self.call("add", {"a": 19, "b": 23}),
+            "progress": lambda: self.call("progress", {}, progress=print_progress),
+            "refuse": lambda: self.call("add", {"a": "nineteen"}),
+            "unknown": lambda: self.call("no_such_tool", {}),
+            "elicit": lambda: self.call("test_elicitation", {"message": "Who is it?"}),
+            "sample": lambda: self.call("test_sampling", {"prompt": "Say cheese."}),
+        }
+        for action in actions:
+            await table[action]()

@@ -1,0 +1,96 @@
+// What both TypeScript clients share: their arguments, their actions, and the lines they print.
+
+import { once } from "node:events";
+
+/** The URL, the token if any, whether the era shall be the legacy one, and the names of the actions. */
+export function readArguments() {
+  const [url, ...rest] = process.argv.slice(2);
+  const take = (flag, length) => {
+    const at = rest.indexOf(flag);
+    return at < 0 ? undefined : rest.splice(at, length).at(-1);
+  };
+  const token = take("--token", 2);
+  const isLegacy = take("--legacy", 1) !== undefined;
+  return { url, token, isLegacy, actions: rest };
+}
+
+/** One JSON line. */
+export function print(step, what = {}) {
+  console.log(JSON.stringify({ step, ...what }));
+}
+
+/** Whoever runs this says when the call has come far enough to be cancelled, and when that is seen. */
+export async function lineOfInput() {
+  process.stdin.ref();
+  await once(process.stdin, "data");
+  process.stdin.unref();
+}
+
+/** Answers what a server asks of a person: an SDK's handler of `elicitation/create`. */
+export function fillIn({ method, params }) {
+  print("asked", { method, params });
+  return { action: "accept", content: { username: "mouse", email: "mouse@example.org" } };
+}
+
+/** Answers what a server asks of a model: an SDK's handler of `sampling/createMessage`. */
+export function complete({ method, params }) {
+  print("asked", { method, params });
+  return { role: "assistant", content: { type: "text", text: "Cheese." }, model: "none", stopReason: "endTurn" };
+}
+
+/**
+ * Runs the actions in order on a connected client. `callTool(name, args, options)` is the SDK's
+ * call; its options take `onprogress` and `signal`.
+ */
+export async function perform(client, callTool, actions) {
+  const table = actionTable(client, async (tool, args, options = {}) => {
+    try {
+      const result = await callTool(tool, args, options);
+      print("called", { tool, result });
+    } catch (error) {
+      print(options.signal?.aborted ? "cancelled" : "refused", { tool, code: error.code, message: error.message });
+    }
+  });
+  for (const action of actions) {
+    await table[action]();
+  }
+}
+
+function actionTable(client, call) {
+  return {
+    async list() {
+      const tools = [];
+      let cursor;
+      do {
+        const page = await client.listTools({ cursor });
+        tools.push(...page.tools.map((tool) => tool.name));
+        cursor = page.nextCursor;
+      } while (cursor !== undefined);
+      print("listed", { tools });
+    },
+    async ping() {
+      try {
+        await client.ping();
+        print("ponged");
+      } catch (error) {
+        print("refused", { tool: "ping", code: error.code, message: error.message });
+      }
+    },
+    async cancel() {
+      const abort = new AbortController();
+      const pending = call("sleep", { ms: 120_000 }, { signal: abort.signal });
+      print("calling", { tool: "sleep" });
+      await lineOfInput();
+      abort.abort("the client changed its mind");
+      await pending;
+      await lineOfInput();
+    },
+    echo: () => call("echo", { text: "zwölf Siebenschläfer 🐭" }),
+    add: () => call("add", { a: 19, b: 23 }),
+    progress: () => call("progress", {}, { onprogress: (progress) => print("progressed", progress) }),
+    refuse: () => call("add", { a: "nineteen" }),
+    unknown: () => call("no_such_tool", {}),
+    elicit: () => call("test_elicitation", { message: "Who is it?" }),
+    sample: () => call("test_sampling", { prompt: "Say cheese." }),
+  };
+}

@@ -9,6 +9,7 @@
 //! the platform needs are looked at.
 
 pub mod announcement;
+mod client;
 pub mod door;
 pub mod duration;
 pub mod event;

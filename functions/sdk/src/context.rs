@@ -1,6 +1,8 @@
 //! What a handler knows of its call, and what it can tell while it runs.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 use dormouse_contract::task::Client;
@@ -10,6 +12,8 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::delivery::Attempt;
+use crate::outlet::Outlet;
+use crate::replay::{Audience, Replay};
 use crate::reports::{Level, Reports};
 
 /// The call that a handler works on. Cheap to clone.
@@ -18,30 +22,21 @@ pub struct Context {
     call: Arc<Call>,
 }
 
-struct Call {
-    attempt: Arc<Attempt>,
-    capability: String,
-    client: Client,
-    cancelled: CancellationToken,
-    reports: Option<Reports>,
+/// What a [`Context`] is made of.
+pub(crate) struct Call {
+    pub attempt: Arc<Attempt>,
+    pub capability: String,
+    pub client: Client,
+    pub cancelled: CancellationToken,
+    pub reports: Option<Reports>,
+    pub replay: Replay,
+    pub outlet: Option<Outlet>,
 }
 
 impl Context {
-    pub(crate) fn new(
-        attempt: Arc<Attempt>,
-        capability: String,
-        client: Client,
-        cancelled: CancellationToken,
-        reports: Option<Reports>,
-    ) -> Self {
+    pub(crate) fn new(call: Call) -> Self {
         Self {
-            call: Arc::new(Call {
-                attempt,
-                capability,
-                client,
-                cancelled,
-                reports,
-            }),
+            call: Arc::new(call),
         }
     }
 
@@ -57,13 +52,15 @@ impl Context {
     /// ```
     #[must_use]
     pub fn detached() -> Self {
-        Self::new(
-            Arc::new(Attempt::nobodys()),
-            String::new(),
-            Client::default(),
-            CancellationToken::new(),
-            None,
-        )
+        Self::new(Call {
+            attempt: Arc::new(Attempt::nobodys()),
+            capability: String::new(),
+            client: Client::default(),
+            cancelled: CancellationToken::new(),
+            reports: None,
+            replay: Replay::nobodys(Audience::Nobody),
+            outlet: None,
+        })
     }
 
     /// Tells how far the call is, in any unit, of how much if that is known, and what is being
@@ -110,7 +107,17 @@ impl Context {
     /// # }
     /// ```
     pub async fn cancelled(&self) {
-        self.call.cancelled.cancelled().await;
+        let mut cancelled = pin!(self.call.cancelled.cancelled());
+        std::future::poll_fn(|task| {
+            // Whoever polls the handler looks at the token too, so that waiting for it here does
+            // not look like work that goes on.
+            match self.call.cancelled.is_cancelled() {
+                true => Poll::Ready(()),
+                false if self.call.replay.is_handlers(task.waker()) => Poll::Pending,
+                false => cancelled.as_mut().poll(task),
+            }
+        })
+        .await;
     }
 
     /// Whether nobody waits for the answer any more; for loops that do not await.
@@ -140,7 +147,7 @@ impl Context {
         &self.call.attempt.task
     }
 
-    /// The tool's name, or the event's type.
+    /// The name of the tool or prompt, the resource's URI, or the event's type.
     #[must_use]
     pub fn capability(&self) -> &str {
         &self.call.capability
@@ -165,10 +172,26 @@ impl Context {
         self.call.attempt.trace
     }
 
-    /// What the MCP client is and can do; empty in a task of an event.
+    /// What the MCP client is and can do; empty in a task of an event. Look before you ask with
+    /// [`Client::can_elicit`], [`Client::can_elicit_url`], [`Client::can_sample`] and
+    /// [`Client::has_roots`].
     #[must_use]
     pub fn client(&self) -> &Client {
         &self.call.client
+    }
+
+    pub(crate) fn replay(&self) -> &Replay {
+        &self.call.replay
+    }
+
+    /// Where events of the handler go, if the platform would take them.
+    pub(crate) fn outlet(&self) -> Option<&Outlet> {
+        self.call.outlet.as_ref()
+    }
+
+    /// Whether a platform delivered this call.
+    pub(crate) fn is_platforms(&self) -> bool {
+        self.call.attempt.has_token()
     }
 }
 

@@ -23,6 +23,16 @@ pub enum ToolError {
     },
     /// A failure that a second try would not mend. Ends the task as failed.
     Internal(String),
+    /// The same with a JSON-RPC error code of its own: for the client, where the protocol has a
+    /// word for what happened.
+    Protocol {
+        /// The code, as MCP defines it.
+        code: i32,
+        /// What happened.
+        message: String,
+        /// What a program should know beyond the message.
+        data: Option<serde_json::Value>,
+    },
 }
 
 impl ToolError {
@@ -53,7 +63,7 @@ impl ToolError {
                 message,
                 after: Some(wait),
             },
-            Self::Caller(_) | Self::Internal(_) => self,
+            Self::Caller(_) | Self::Internal(_) | Self::Protocol { .. } => self,
         }
     }
 }
@@ -61,9 +71,10 @@ impl ToolError {
 impl fmt::Display for ToolError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Caller(message) | Self::Retryable { message, .. } | Self::Internal(message) => {
-                out.write_str(message)
-            }
+            Self::Caller(message)
+            | Self::Retryable { message, .. }
+            | Self::Internal(message)
+            | Self::Protocol { message, .. } => out.write_str(message),
         }
     }
 }

@@ -3,31 +3,22 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dormouse_contract::Event;
 use dormouse_contract::http_binding::BindingError;
-use dormouse_contract::task::{DELIVERY_SECRET_HEADER, Outcome, Requested};
+use dormouse_contract::task::DELIVERY_SECRET_HEADER;
 use http::header::{ALLOW, CONNECTION, HeaderMap, HeaderValue};
 use http::{Method, Request, StatusCode, Version};
 use http_body::Body;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use jiff::Timestamp;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use subtle::ConstantTimeEq as _;
 use tokio_util::sync::CancellationToken;
 use tracing::field;
 
-use crate::context::Context;
-use crate::delivery::{self, Attempt, Delivery};
-use crate::reaction::Reaction;
+use crate::call;
+use crate::delivery::{self, Delivery};
 use crate::reply::{self, Reply};
-use crate::reports::Reports;
-use crate::running::{Running, catch_panic};
+use crate::running::Running;
 use crate::server::Service;
-use crate::tool::Tool;
-
-/// The one MCP method that functions of this version serve.
-const CALL_TOOL: &str = "tools/call";
 
 /// Answers one request.
 pub(crate) async fn answer<B>(service: Arc<Service>, request: Request<B>) -> Reply
@@ -140,9 +131,11 @@ where
         let (service, cancelled) = (Arc::clone(service), cancelled.clone());
         async move {
             match delivery {
-                Delivery::Call(attempt, data) => call(&service, attempt, &data, cancelled).await,
+                Delivery::Call(attempt, data) => {
+                    call::answer(&service, attempt, &data, cancelled).await
+                }
                 Delivery::Event(attempt, event) => {
-                    react(&service, attempt, *event, cancelled).await
+                    call::react(&service, attempt, *event, cancelled).await
                 }
             }
         }
@@ -165,148 +158,5 @@ fn invalid_status(error: &BindingError) -> StatusCode {
         | BindingError::Json(_)
         | BindingError::Header(_)
         | BindingError::Invalid(_) => StatusCode::BAD_REQUEST,
-    }
-}
-
-/// The params of `tools/call`, as far as a function looks at them.
-#[derive(Deserialize)]
-struct Params<'a> {
-    #[serde(borrow, default)]
-    name: std::borrow::Cow<'a, str>,
-    #[serde(borrow, default)]
-    arguments: Option<&'a RawValue>,
-}
-
-async fn call(
-    service: &Service,
-    attempt: Attempt,
-    data: &[u8],
-    cancelled: CancellationToken,
-) -> Reply {
-    let (attempt, source) = (Arc::new(attempt), &service.source);
-    let requested: Requested<'_> = match serde_json::from_slice(data) {
-        Ok(requested) => requested,
-        Err(error) => {
-            let words = format!("the event's data is no request of the platform: {error}");
-            return reply::refused(StatusCode::BAD_REQUEST, words);
-        }
-    };
-    let not_run = |code, words| reply::failed(&attempt, source, code, words, Outcome::NotRun);
-    if requested.method != CALL_TOOL {
-        let words = format!("this function serves no `{}`", requested.method);
-        return not_run(reply::METHOD_NOT_FOUND, words);
-    }
-    let params: Params<'_> = match serde_json::from_str(requested.params.get()) {
-        Ok(params) => params,
-        Err(error) => {
-            let words = format!("the params of `{CALL_TOOL}` are not valid: {error}");
-            return not_run(reply::INVALID_PARAMS, words);
-        }
-    };
-    // The subject is the tool's declared name; clients may know it by another.
-    let name = attempt.subject.as_deref().unwrap_or(&params.name);
-    let Some(tool) = service.tool(name) else {
-        let words = format!("this function has no tool `{name}`");
-        return not_run(reply::INVALID_PARAMS, words);
-    };
-    let reports = Reports::wanted(&attempt, &requested.client, source, service.sink.as_ref());
-    let cx = Context::new(
-        Arc::clone(&attempt),
-        tool.name().to_owned(),
-        requested.client,
-        cancelled,
-        reports,
-    );
-    run_tool(service, tool, cx, params.arguments, &attempt).await
-}
-
-async fn run_tool(
-    service: &Service,
-    tool: &Tool,
-    cx: Context,
-    arguments: Option<&RawValue>,
-    attempt: &Attempt,
-) -> Reply {
-    let source = &service.source;
-    let arguments = arguments.map_or("", RawValue::get);
-    let handler = async {
-        match tool.call(cx.clone(), arguments) {
-            Ok(answer) => answer.await,
-            Err(mistake) => Err(crate::ToolError::Caller(mistake)),
-        }
-    };
-    let result = catch_panic(handler).await;
-    cx.flush().await;
-    match result {
-        Ok(Ok(result)) => {
-            tracing::debug!("completed");
-            reply::completed(attempt, source, &result)
-        }
-        Ok(Err(error)) => {
-            tracing::info!(%error, "the tool has no result");
-            reply::tool_error(attempt, source, error)
-        }
-        Err(panic) => {
-            tracing::error!(panic, "the handler panicked");
-            let words = format!(
-                "tool `{}` crashed: its log says where; a second try will hardly help",
-                tool.name()
-            );
-            reply::failed(
-                attempt,
-                source,
-                reply::INTERNAL_ERROR,
-                words,
-                Outcome::Failed,
-            )
-        }
-    }
-}
-
-async fn react(
-    service: &Service,
-    attempt: Attempt,
-    event: Event,
-    cancelled: CancellationToken,
-) -> Reply {
-    let Some(reaction) = service.reaction(&event) else {
-        // Not 404, which Knative would retry.
-        return reply::refused(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            format!(
-                "this function does not react to events of type `{}`",
-                event.ty
-            ),
-        );
-    };
-    run_reaction(reaction, attempt, event, cancelled).await
-}
-
-async fn run_reaction(
-    reaction: &Reaction,
-    attempt: Attempt,
-    event: Event,
-    cancelled: CancellationToken,
-) -> Reply {
-    let cx = Context::new(
-        Arc::new(attempt),
-        event.ty.clone(),
-        dormouse_contract::task::Client::default(),
-        cancelled,
-        None,
-    );
-    match catch_panic(async { reaction.react(cx, event).await }).await {
-        Ok(Ok(reply)) => reply::reacted(reply),
-        Ok(Err(error)) => {
-            tracing::info!(%error, "the event was not taken");
-            reply::reaction_error(error)
-        }
-        Err(panic) => {
-            tracing::error!(panic, "the handler panicked");
-            reply::refused(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "the handler crashed: its log says where",
-            )
-        }
     }
 }

@@ -139,6 +139,78 @@
 //! belongs on `tokio::task::spawn_blocking`. The function's own log is [`tracing`]: lines on
 //! stderr, at the level of `RUST_LOG`, as JSON with `LOG_FORMAT=json`.
 //!
+//! # Asking
+//!
+//! A handler can ask the client that called: a person to fill in a form ([`Context::elicit`]) or
+//! to open a page ([`Context::elicit_url`]), its model ([`Context::sample`]), and which folders it
+//! works on ([`Context::roots`]). Each question has a name and is a future:
+//!
+//! ```
+//! use dormouse_function::{Answer, Context, NoArguments, SampleRequest, ToolError};
+//!
+//! #[derive(serde::Deserialize, schemars::JsonSchema)]
+//! struct Trip {
+//!     /// Where to.
+//!     city: String,
+//!     #[serde(default = "three")]
+//!     days: u8,
+//! }
+//!
+//! fn three() -> u8 {
+//!     3
+//! }
+//!
+//! async fn plan(cx: Context, _: NoArguments) -> Result<String, ToolError> {
+//!     let Answer::Accepted(trip) = cx.elicit::<Trip>("trip", "Where are you going?").await? else {
+//!         return Err(ToolError::caller("without a city there is no plan"));
+//!     };
+//!     let task = format!("Plan {} days in {}.", trip.days, trip.city);
+//!     let plan = cx.sample("plan", SampleRequest::new(800).user(task)).await?;
+//!     Ok(plan.text())
+//! }
+//! # let _ = plan;
+//! ```
+//!
+//! While someone thinks, nothing runs and nothing is held: when only questions are left to wait
+//! for, the function hands the call back with all that are open, and may sleep, for a day if need
+//! be. **The handler then runs again from the top** and finds the answers where it asked before.
+//! So:
+//!
+//! - Give each question a name of its own, the same in every run. Several at once go in a `join!`.
+//! - Ask the same questions in every run: do not let chance or the time of day decide. A run that
+//!   does not come by an answer again fails, naming both revisions of the function.
+//! - Ask in the handler itself, not in spawned tasks.
+//! - Do what must not be done twice in a step.
+//!
+//! `?` on a question that the client refuses tells the model so; on one that the client does not
+//! support it tells the client. To do without, look first: `cx.client().can_elicit()` and its
+//! siblings.
+//!
+//! # Steps
+//!
+//! [`Context::step`] does something once in the life of a call. Its result is stored before it
+//! returns, and every later run gets the stored result:
+//!
+//! ```
+//! use dormouse_function::{Answer, Context, NoArguments, ToolError};
+//!
+//! #[derive(serde::Deserialize, schemars::JsonSchema)]
+//! struct Rating {
+//!     #[schemars(range(min = 1, max = 5))]
+//!     stars: u8,
+//! }
+//!
+//! # async fn book(key: &str) -> Result<String, ToolError> { Ok(key.to_owned()) }
+//! async fn stay(cx: Context, _: NoArguments) -> Result<String, ToolError> {
+//!     // The key is the same in every run: the hotel sees one booking, whatever happens.
+//!     let booking: String = cx.step("book", async |key| book(&key).await).await?;
+//!     let rating = cx.elicit::<Rating>("rating", "How was it?").await?;
+//!     let stars = rating.accepted().map_or(0, |rating| rating.stars);
+//!     Ok(format!("{booking}: {stars} stars"))
+//! }
+//! # let _ = stay;
+//! ```
+//!
 //! # Events
 //!
 //! [`Function::on_event`] reacts to events of other producers, and may reply with one.
@@ -156,24 +228,33 @@
 //!
 //! [`tracing`]: https://docs.rs/tracing
 
+mod ask;
+mod call;
 mod context;
 mod delivery;
 mod error;
+mod form;
 mod function;
 mod handle;
 mod listener;
 mod logging;
 mod manifest;
+mod outlet;
 mod process;
+mod question;
 mod reaction;
+mod replay;
 mod reply;
 mod reports;
 mod result;
+mod round;
 mod running;
+mod sampling;
 mod schema;
 mod server;
 mod settings;
 mod sink;
+mod step;
 mod tool;
 
 pub use dormouse_contract::filter::Filter;
@@ -183,13 +264,16 @@ pub use dormouse_contract::trace::TraceParent;
 pub use dormouse_contract::{Event, ExtensionValue, Manifest};
 pub use {schemars, serde, serde_json};
 
+pub use ask::{Ask, AskError};
 pub use context::Context;
 pub use error::{StartError, ToolError};
 pub use function::Function;
 pub use listener::Listener;
+pub use question::{Answer, Root};
 pub use reaction::{IntoFilter, IntoReply};
 pub use reports::{Level, UnknownLevel};
 pub use result::{Content, IntoToolResult, Structured, ToolResult};
+pub use sampling::{Role, SampleRequest, Sampled, ToolChoice, ToolUse};
 pub use settings::Settings;
 pub use tool::Tool;
 

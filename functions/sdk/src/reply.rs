@@ -5,7 +5,7 @@ use dormouse_contract::Event;
 use dormouse_contract::event::SPEC_VERSION;
 use dormouse_contract::http_binding;
 use dormouse_contract::task::{
-    COMPLETED, FAILED, Failed, NOT_RUN_HEADER, Outcome, PROGRESSED, TaskError,
+    COMPLETED, FAILED, Failed, NOT_RUN_HEADER, Outcome, PROGRESSED, SUSPENDED, TaskError,
 };
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
@@ -57,40 +57,50 @@ pub(crate) fn progressed(attempt: &Attempt, source: &HeaderValue, seq: u64) -> H
 }
 
 #[derive(Serialize)]
-struct Completed<'a> {
-    result: &'a ToolResult,
+struct Completed<R> {
+    result: R,
 }
 
-/// The tool answered.
-pub(crate) fn completed(attempt: &Attempt, source: &HeaderValue, result: &ToolResult) -> Reply {
+/// The capability answered with this MCP result.
+pub(crate) fn completed(attempt: &Attempt, source: &HeaderValue, result: &impl Serialize) -> Reply {
     match serde_json::to_vec(&Completed { result }) {
         Ok(data) => ok(attributes(attempt, source, COMPLETED, ""), data.into()),
-        Err(error) => failed(
+        Err(error) => broken(
             attempt,
             source,
-            INTERNAL_ERROR,
             format!("the result cannot be written as JSON: {error}"),
-            Outcome::Failed,
         ),
     }
+}
+
+/// The round ended with open asks, which are the data.
+pub(crate) fn suspended(attempt: &Attempt, source: &HeaderValue, asks: Vec<u8>) -> Reply {
+    ok(attributes(attempt, source, SUSPENDED, ""), asks.into())
+}
+
+/// An error without data.
+pub(crate) fn error(code: i32, message: impl Into<String>) -> TaskError {
+    TaskError {
+        code,
+        message: message.into(),
+        data: None,
+    }
+}
+
+/// The handler ran, and it went wrong inside.
+pub(crate) fn broken(attempt: &Attempt, source: &HeaderValue, message: String) -> Reply {
+    let error = error(INTERNAL_ERROR, message);
+    failed(attempt, source, error, Outcome::Failed)
 }
 
 /// The task has no result and will have none.
 pub(crate) fn failed(
     attempt: &Attempt,
     source: &HeaderValue,
-    code: i32,
-    message: String,
+    error: TaskError,
     outcome: Outcome,
 ) -> Reply {
-    let failed = Failed {
-        error: TaskError {
-            code,
-            message,
-            data: None,
-        },
-        outcome,
-    };
+    let failed = Failed { error, outcome };
     match serde_json::to_vec(&failed) {
         Ok(data) => ok(attributes(attempt, source, FAILED, ""), data.into()),
         Err(error) => refused(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
@@ -102,8 +112,18 @@ pub(crate) fn tool_error(attempt: &Attempt, source: &HeaderValue, error: ToolErr
     match error {
         ToolError::Caller(message) => completed(attempt, source, &ToolResult::mistake(message)),
         ToolError::Retryable { message, after } => later(message, after),
-        ToolError::Internal(message) => {
-            failed(attempt, source, INTERNAL_ERROR, message, Outcome::Failed)
+        ToolError::Internal(message) => broken(attempt, source, message),
+        ToolError::Protocol {
+            code,
+            message,
+            data,
+        } => {
+            let error = TaskError {
+                code,
+                message,
+                data,
+            };
+            failed(attempt, source, error, Outcome::Failed)
         }
     }
 }
@@ -111,7 +131,9 @@ pub(crate) fn tool_error(attempt: &Attempt, source: &HeaderValue, error: ToolErr
 /// What a handler's error says to whoever delivered the event.
 pub(crate) fn reaction_error(error: ToolError) -> Reply {
     match error {
-        ToolError::Caller(message) => refused(StatusCode::UNPROCESSABLE_ENTITY, message),
+        ToolError::Caller(message) | ToolError::Protocol { message, .. } => {
+            refused(StatusCode::UNPROCESSABLE_ENTITY, message)
+        }
         ToolError::Retryable { message, after } => later(message, after),
         ToolError::Internal(message) => refused(StatusCode::INTERNAL_SERVER_ERROR, message),
     }

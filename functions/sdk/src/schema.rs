@@ -34,6 +34,12 @@ pub(crate) fn output<T: JsonSchema>() -> Value {
     Value::Object(plain::<T>(SchemaSettings::draft2020_12().for_serialize()))
 }
 
+/// The schema that a `T` is read from, each part where it is used.
+pub(crate) fn inline<T: JsonSchema>() -> Map<String, Value> {
+    let settings = SchemaSettings::draft2020_12().for_deserialize();
+    plain::<T>(settings.with(|settings| settings.inline_subschemas = true))
+}
+
 /// Without the members that say nothing to a model: the dialect, which is MCP's default, and the
 /// name and description of the Rust type, where the tool has its own.
 fn plain<T: JsonSchema>(settings: SchemaSettings) -> Map<String, Value> {

@@ -38,6 +38,7 @@ pub(crate) struct Service {
     /// `source` of every event it emits.
     pub(crate) source: HeaderValue,
     pub(crate) secret: Option<String>,
+    pub(crate) revision: Option<String>,
     pub(crate) sink: Option<Arc<Sink>>,
     pub(crate) grace: Duration,
     pub(crate) body_limit: usize,
@@ -67,6 +68,7 @@ impl Service {
             manifest: OnceLock::new(),
             source,
             secret: settings.secret,
+            revision: settings.revision,
             sink,
             grace: settings.grace,
             body_limit: settings.body_limit,

@@ -20,7 +20,10 @@ pub struct Settings {
     pub port: u16,
     /// `K_SERVICE`: the pool's name. Default: the function's own.
     pub pool: Option<String>,
-    /// `K_SINK`: where progress and logs go. Default: nowhere.
+    /// `K_REVISION`: which version of the pool this is, for the words of a replay that goes
+    /// another way. Default: none.
+    pub revision: Option<String>,
+    /// `K_SINK`: where progress, logs, steps and announcements go. Default: nowhere.
     pub sink: Option<Uri>,
     /// `K_CE_OVERRIDES`: extensions for every event sent to the sink, names and values.
     pub overrides: Vec<(String, String)>,
@@ -41,6 +44,7 @@ impl Default for Settings {
         Self {
             port: 8080,
             pool: None,
+            revision: None,
             sink: None,
             overrides: Vec::new(),
             secret: None,
@@ -76,6 +80,7 @@ impl Settings {
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
         let mut settings = Self {
             pool: variable("K_SERVICE"),
+            revision: variable("K_REVISION"),
             secret: variable(DELIVERY_SECRET_ENV),
             json_logs: variable("LOG_FORMAT").is_some_and(|format| format == "json"),
             ..Self::default()

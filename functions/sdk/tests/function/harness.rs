@@ -75,6 +75,68 @@ pub fn requested_by(client: Value, method: &str, params: Value) -> Event {
     event
 }
 
+/// A client that can be asked everything.
+pub fn able() -> Value {
+    json!({"protocolVersion": "2025-11-25", "capabilities": {
+        "elicitation": {"form": {}, "url": {}}, "sampling": {}, "roots": {},
+    }})
+}
+
+/// One task of a tool, round after round: what a broker keeps of it.
+pub struct Task {
+    tool: &'static str,
+    pub client: Value,
+    pub answers: serde_json::Map<String, Value>,
+    pub steps: serde_json::Map<String, Value>,
+    pub revision: Option<&'static str>,
+}
+
+impl Task {
+    pub fn of(tool: &'static str) -> Self {
+        Self {
+            tool,
+            client: able(),
+            answers: serde_json::Map::new(),
+            steps: serde_json::Map::new(),
+            revision: None,
+        }
+    }
+
+    /// The client's result for an ask.
+    pub fn answered(mut self, name: &str, result: Value) -> Self {
+        self.answers.insert(name.into(), json!({"result": result}));
+        self
+    }
+
+    /// What a person filled in.
+    pub fn accepted(self, name: &str, content: Value) -> Self {
+        self.answered(name, json!({"action": "accept", "content": content}))
+    }
+
+    pub fn stepped(mut self, name: &str, result: Value) -> Self {
+        self.steps.insert(name.into(), result);
+        self
+    }
+
+    /// The next round's delivery.
+    pub fn event(&self) -> Event {
+        let mut data = json!({
+            "method": "tools/call", "params": {"name": self.tool, "arguments": {}},
+            "client": self.client, "answers": self.answers, "steps": self.steps,
+        });
+        if let Some(revision) = self.revision {
+            data["revision"] = revision.into();
+        }
+        let mut event = requested(self.tool, json!({}));
+        event.data = Some(data.to_string().into());
+        event
+    }
+
+    pub async fn run(&self, function: &Running) -> Answer {
+        function.deliver(self.event()).await
+    }
+}
+
 /// What came back, read whole.
 #[derive(Debug)]
 pub struct Answer {
@@ -113,6 +175,24 @@ impl Answer {
     pub fn result(&self) -> Value {
         assert_eq!(self.event().ty, task::COMPLETED, "{self:?}");
         self.data()["result"].take()
+    }
+
+    /// The open asks of a suspended call.
+    pub fn asks(&self) -> Value {
+        assert_eq!(self.event().ty, task::SUSPENDED, "{}", self.words());
+        self.data()["asks"].take()
+    }
+
+    /// The names of the open asks.
+    pub fn asked(&self) -> Vec<String> {
+        let asks = self.asks();
+        asks.as_object().unwrap().keys().cloned().collect()
+    }
+
+    /// Why a call failed.
+    pub fn failed(&self) -> task::Failed {
+        assert_eq!(self.event().ty, task::FAILED, "{}", self.words());
+        serde_json::from_slice(&self.body).unwrap()
     }
 
     /// The text of a completed call.

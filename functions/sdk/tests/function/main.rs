@@ -5,9 +5,14 @@
 #[expect(dead_code, reason = "its main belongs to the example")]
 mod fixture;
 
+mod asking;
 mod calls;
 mod harness;
 mod process;
 mod refusals;
+mod replaying;
 mod reports;
+mod sink;
+mod stepping;
 mod stopping;
+mod waiting;

@@ -1,51 +1,12 @@
 //! Progress and logs on their way to the sink.
 
-use std::convert::Infallible;
-use std::sync::{Arc, Mutex};
-
-use bytes::Bytes;
-use dormouse_contract::{Event, http_binding, task};
+use dormouse_contract::{Event, task};
 use dormouse_function::Settings;
-use http::{Response, StatusCode};
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::harness::{Running, requested_by, start};
-
-type Taken = Arc<Mutex<Vec<Event>>>;
-
-/// A sink that takes every event.
-async fn sink() -> (http::Uri, Taken) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let uri = format!("http://{}/events", listener.local_addr().unwrap());
-    let taken = Taken::default();
-    let into = Arc::clone(&taken);
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let into = Arc::clone(&into);
-            let service = service_fn(move |request: http::Request<Incoming>| {
-                let into = Arc::clone(&into);
-                async move {
-                    let (head, body) = request.into_parts();
-                    let body = body.collect().await.unwrap().to_bytes();
-                    into.lock()
-                        .unwrap()
-                        .push(http_binding::read(&head.headers, body).unwrap());
-                    let mut taken = Response::new(Full::new(Bytes::new()));
-                    *taken.status_mut() = StatusCode::ACCEPTED;
-                    Ok::<_, Infallible>(taken)
-                }
-            });
-            let server = hyper::server::conn::http1::Builder::new();
-            tokio::spawn(server.serve_connection(TokioIo::new(stream), service));
-        }
-    });
-    (uri.parse().unwrap(), taken)
-}
+use crate::sink::{Taken, sink};
 
 async fn reporting() -> (Running, Taken) {
     let (uri, taken) = sink().await;

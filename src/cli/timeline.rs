@@ -1,6 +1,6 @@
 //! One task as a timeline: what it is, all that happened to it, how it ended.
 
-use dormouse_broker::{HistoryEntry, State, TaskRecord};
+use dormouse_broker::{HistoryEntry, OpenAsk, State, TaskRecord};
 use dormouse_contract::task::{Failed, Outcome};
 use jiff::Timestamp;
 
@@ -26,6 +26,7 @@ pub(super) fn render(task: &TaskRecord, now: Timestamp) -> String {
     for entry in &task.history {
         text.push_str(&line(entry, &task.accepted_at));
     }
+    text.push_str(&questions(&task.asks));
     if let Some(failure) = &task.failure {
         text.push_str(&verdict(failure));
     }
@@ -79,6 +80,28 @@ fn line(entry: &HistoryEntry, accepted_at: &str) -> String {
         plain(&entry.why)
     );
     format!("{}\n", line.trim_end())
+}
+
+/// What a suspended task waits for, a line each.
+fn questions(asks: &[OpenAsk]) -> String {
+    let mut text = String::new();
+    for (index, ask) in asks.iter().enumerate() {
+        let label = if index == 0 {
+            "\n  waits for"
+        } else {
+            "           "
+        };
+        text.push_str(&format!(
+            "{label} {} ({})",
+            plain(&ask.name),
+            plain(&ask.method)
+        ));
+        if let Some(message) = &ask.message {
+            text.push_str(&format!(": {}", plain(message)));
+        }
+        text.push('\n');
+    }
+    text
 }
 
 fn verdict(failure: &Failed) -> String {
@@ -173,6 +196,47 @@ mod tests {
             "       +12.3 s  failed     by dispatcher  broke off\n",
             "error     the function broke off\n",
             "nobody knows whether it ran",
+        ] {
+            assert!(text.contains(expected), "{expected:?} in\n{text}");
+        }
+    }
+
+    #[test]
+    fn what_sleeps_says_what_it_waits_for() {
+        let ask = |name: &str, message: Option<&str>| OpenAsk {
+            name: name.into(),
+            method: "elicitation/create".into(),
+            message: message.map(str::to_owned),
+        };
+        let task = TaskRecord {
+            state: State::Suspended,
+            round: 2,
+            attempt: 1,
+            failure: None,
+            asks: vec![ask("grade", Some("Which\ngrade?")), ask("url", None)],
+            history: vec![
+                entry(
+                    "2026-03-01T12:00:01Z",
+                    State::Suspended,
+                    "function",
+                    "asks `language` (elicitation/create)",
+                ),
+                entry(
+                    "2026-03-01T12:00:03Z",
+                    State::Accepted,
+                    "caller",
+                    "`language` answered: round 2 follows",
+                ),
+            ],
+            ..failed()
+        };
+        let text = render(&task, "2026-03-01T12:00:14.300Z".parse().unwrap());
+        for expected in [
+            "suspended for 2.0 s, round 2\n",
+            "+1.0 s  suspended  by function    asks `language` (elicitation/create)\n",
+            "+3.0 s  accepted   by caller      `language` answered: round 2 follows\n",
+            "  waits for grade (elicitation/create): Which grade?\n",
+            "            url (elicitation/create)\n",
         ] {
             assert!(text.contains(expected), "{expected:?} in\n{text}");
         }

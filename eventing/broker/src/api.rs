@@ -269,10 +269,10 @@ impl Broker {
         self.hub.progress(task, token, notification)
     }
 
-    /// Whether this is the secret of a running attempt of the task.
+    /// The pool that runs the task, when this is the secret of its running attempt.
     #[must_use]
-    pub fn is_running(&self, task: TaskId, token: AttemptToken) -> bool {
-        self.hub.is_running(task, token)
+    pub fn pool_of(&self, task: TaskId, token: AttemptToken) -> Option<Arc<str>> {
+        self.hub.pool_of(task, token)
     }
 
     /// Lists tasks, the newest first.

@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
-use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Refusal};
 use crate::task::{Accepted, Answered, Claim, Ending, Standing, State, Stepped, TaskId};
@@ -60,11 +59,7 @@ impl Effect {
             Self::Stepped(reply, stepped) => drop(reply.send(Ok(stepped))),
             Self::Stands(reply, standing) => drop(reply.send(Ok(*standing))),
             Self::Claimed(claim) => {
-                hub.start(
-                    claim.task,
-                    claim.token,
-                    CancellationToken::clone(&claim.cancelled),
-                );
+                hub.start(&claim);
                 drop(claims.send(*claim));
             }
             Self::Joined { from, to, asks } => {

@@ -11,7 +11,7 @@ use std::task::{Poll, Waker};
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
-use crate::task::{AttemptToken, Ending, TaskId};
+use crate::task::{AttemptToken, Claim, Ending, TaskId};
 
 /// What a waiter hears.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,10 +113,17 @@ impl Mailbox {
     }
 }
 
+#[derive(Debug)]
+struct Attempt {
+    pool: Arc<str>,
+    token: AttemptToken,
+    cancelled: CancellationToken,
+}
+
 #[derive(Debug, Default)]
 struct Entry {
     listeners: Vec<Arc<Mailbox>>,
-    running: Option<(AttemptToken, CancellationToken)>,
+    running: Option<Attempt>,
     /// Where the listeners of this id went, when its call joined another task.
     joined: Option<TaskId>,
 }
@@ -184,8 +191,12 @@ impl Hub {
     }
 
     /// Makes an attempt known, so that its progress is believed and its end can be called.
-    pub(crate) fn start(&self, task: TaskId, token: AttemptToken, cancelled: CancellationToken) {
-        self.lock().entry(task).or_default().running = Some((token, cancelled));
+    pub(crate) fn start(&self, claim: &Claim) {
+        self.lock().entry(claim.task).or_default().running = Some(Attempt {
+            pool: Arc::clone(&claim.pool),
+            token: claim.token,
+            cancelled: claim.cancelled.clone(),
+        });
     }
 
     /// Forgets the attempt; whoever waits goes on waiting.
@@ -202,11 +213,11 @@ impl Hub {
     /// Aborts the running attempt of a task that has ended otherwise.
     pub(crate) fn abort(&self, task: TaskId) {
         if let Some(Entry {
-            running: Some((_, cancelled)),
+            running: Some(attempt),
             ..
         }) = self.lock().get(&task)
         {
-            cancelled.cancel();
+            attempt.cancelled.cancel();
         }
     }
 
@@ -225,26 +236,24 @@ impl Hub {
         }
     }
 
-    pub(crate) fn is_running(&self, task: TaskId, token: AttemptToken) -> bool {
-        self.lock().get(&task).is_some_and(|entry| {
-            entry
-                .running
-                .as_ref()
-                .is_some_and(|running| running.0 == token)
-        })
+    /// The pool whose running attempt this is.
+    pub(crate) fn pool_of(&self, task: TaskId, token: AttemptToken) -> Option<Arc<str>> {
+        let entries = self.lock();
+        let running = entries.get(&task)?.running.as_ref()?;
+        (running.token == token).then(|| Arc::clone(&running.pool))
     }
 
     pub(crate) fn progress(&self, task: TaskId, token: AttemptToken, notification: &Bytes) -> bool {
         let entries = self.lock();
         let Some(Entry {
-            running: Some((running, _)),
+            running: Some(running),
             listeners,
             ..
         }) = entries.get(&task)
         else {
             return false;
         };
-        if *running != token {
+        if running.token != token {
             return false;
         }
         for listener in listeners {

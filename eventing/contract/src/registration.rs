@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 
@@ -72,6 +73,24 @@ impl Instances {
             Self { ready: 0, .. } => "waking",
             Self { .. } => "awake",
         }
+    }
+}
+
+/// In the extensions of a delivery: whether nothing of it has left the platform, for who stops
+/// waiting for it. A service that cannot tell leaves it alone.
+#[derive(Debug, Clone, Default)]
+pub struct Unwritten(Arc<AtomicBool>);
+
+impl Unwritten {
+    /// Said by the service: `true` while the delivery waits for its instance.
+    pub fn set(&self, unwritten: bool) {
+        self.0.store(unwritten, Ordering::Relaxed);
+    }
+
+    /// Whether the delivery surely reached nobody.
+    #[must_use]
+    pub fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
     }
 }
 

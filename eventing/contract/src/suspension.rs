@@ -73,9 +73,28 @@ pub struct Stepped<'a> {
     pub result: &'a RawValue,
 }
 
+/// Whether an ask or a step can have this name: 1 to 128 bytes of visible ASCII.
+#[must_use]
+pub fn is_name(name: &str) -> bool {
+    (1..=128).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_short_and_visible() {
+        for (name, is_valid) in [
+            ("grade", true),
+            ("a/b.c-1", true),
+            ("", false),
+            ("a b", false),
+        ] {
+            assert_eq!(is_name(name), is_valid, "{name}");
+        }
+        assert!(is_name(&"x".repeat(128)) && !is_name(&"x".repeat(129)) && !is_name("é"));
+    }
 
     #[test]
     fn what_is_asked_and_answered_reads_back_to_the_letter() {

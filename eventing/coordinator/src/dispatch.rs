@@ -7,6 +7,7 @@ use dormouse_broker::{Claim, Claims, Error, Millis, Report, State, Work};
 use dormouse_contract::Event;
 use dormouse_contract::event::ExtensionValue;
 use dormouse_contract::http_binding::{self, BindingError};
+use dormouse_contract::registration::Unwritten;
 use dormouse_contract::task::{
     ATTEMPT, ATTEMPT_TOKEN, DEADLINE, DELIVERY_SECRET_HEADER, POOL, PRINCIPAL, REQUESTED, ROUND,
     TASK_ID, TRACEPARENT,
@@ -17,6 +18,10 @@ use tracing::Instrument as _;
 
 use crate::registry::{Coordinator, Pool};
 use crate::reply::{self, Kind};
+use crate::splice;
+
+#[cfg(test)]
+mod tests;
 
 /// The `source` of events that the broker emits.
 const SOURCE: &str = "/dormouse/broker";
@@ -45,7 +50,10 @@ impl Coordinator {
         let metrics = pool.as_ref().map(|pool| pool.metrics.clone());
         let deliver = async {
             match pool {
-                Some(pool) => deliver(pool, claim).await,
+                Some(pool) => {
+                    self.tell_waking(&pool, &claim);
+                    deliver(pool, claim).await
+                }
                 None => reply::pool_gone(&claim.pool),
             }
         };
@@ -86,6 +94,41 @@ impl Coordinator {
     }
 }
 
+impl Coordinator {
+    /// Tells a caller who asked for progress that the function is waking. -1, because progress has
+    /// to rise, and the function's own begins at 0.
+    fn tell_waking(&self, pool: &Pool, claim: &Claim) {
+        let Work::Call(request) = &claim.work else {
+            return;
+        };
+        let is_first = claim.round == 1 && claim.attempt == 1;
+        if is_first && pool.instances.borrow().ready == 0 && wants_progress(request) {
+            let notification = serde_json::json!({
+                "method": "notifications/progress",
+                "params": {"progress": -1, "message": format!("waking pool `{}`", claim.pool)},
+            });
+            // Whoever hung up meanwhile misses nothing.
+            let _ =
+                self.broker()
+                    .progress(claim.task, claim.token, &notification.to_string().into());
+        }
+    }
+}
+
+fn wants_progress(request: &[u8]) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Asked {
+        #[serde(default)]
+        client: Client,
+    }
+    #[derive(Default, serde::Deserialize)]
+    struct Client {
+        #[serde(default)]
+        progress: bool,
+    }
+    serde_json::from_slice::<Asked>(request).is_ok_and(|asked| asked.client.progress)
+}
+
 async fn deliver(pool: Pool, claim: Claim) -> Report {
     let kind = match claim.work {
         Work::Call(_) => Kind::Call,
@@ -94,13 +137,16 @@ async fn deliver(pool: Pool, claim: Claim) -> Report {
     let name = claim.pool.clone();
     let left = u64::try_from(claim.deadline - now()).unwrap_or(0);
     let timeout = claim.delivery.timeout;
-    let request = match request(&pool, claim) {
+    let mut request = match request(&pool, claim) {
         Ok(request) => request,
         Err(error) => return reply::unreadable(&error),
     };
+    let unwritten = Unwritten::default();
+    request.extensions_mut().insert(unwritten.clone());
     match tokio::time::timeout(Duration::from_millis(left), pool.service.oneshot(request)).await {
         Ok(Ok(response)) => reply::report(kind, &name, response),
         Ok(Err(error)) => reply::no_answer(error),
+        Err(_) if unwritten.get() => reply::not_woken(&name, timeout),
         Err(_) => reply::timed_out(&name, timeout),
     }
 }
@@ -135,7 +181,11 @@ fn event(claim: &Claim) -> Result<Event, BindingError> {
         Work::Call(data) => {
             // A redelivery keeps its id; another round is another event.
             let id = format!("{}.{}", claim.task, claim.round);
-            let mut event = Event::new(id, SOURCE, REQUESTED).with_json(data.clone());
+            let data = match &claim.replay {
+                Some(replay) => splice::replay(data, replay),
+                None => data.clone(),
+            };
+            let mut event = Event::new(id, SOURCE, REQUESTED).with_json(data);
             event.subject = Some(claim.capability.to_string());
             Ok(event)
         }

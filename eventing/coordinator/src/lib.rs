@@ -5,8 +5,10 @@
 //! POST of one CloudEvent, and each response one [`Report`](dormouse_broker::Report).
 
 pub mod api;
+mod asks;
 mod dispatch;
 mod registry;
 mod reply;
+mod splice;
 
 pub use registry::{Coordinator, PoolSecrets, PoolService};

@@ -6,13 +6,18 @@ use std::sync::{Arc, PoisonError, RwLock};
 use crate::dispatch::PoolMetrics;
 use bytes::Bytes;
 use dormouse_broker::{Broker, Error};
+use dormouse_contract::Manifest;
+use dormouse_contract::announcement::Announcement;
 use dormouse_contract::registration::{CallError, Instances, Registration, Registrations};
 use subtle::ConstantTimeEq as _;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 use tower::util::BoxCloneSyncService;
 
 /// How a pool is reached: a delivery goes in, the function's answer comes out.
 pub type PoolService = BoxCloneSyncService<http::Request<Bytes>, http::Response<Bytes>, CallError>;
+
+/// So many announcements wait for a listener that is slow; then it misses the oldest.
+const ANNOUNCEMENTS: usize = 1_024;
 
 /// The secrets of one pool.
 #[derive(Clone)]
@@ -28,7 +33,7 @@ pub(crate) struct Pool {
     pub(crate) service: PoolService,
     pub(crate) secrets: PoolSecrets,
     pub(crate) metrics: PoolMetrics,
-    instances: watch::Receiver<Instances>,
+    pub(crate) instances: watch::Receiver<Instances>,
 }
 
 /// The registry of pools and the way to them; clones share it.
@@ -37,6 +42,7 @@ pub struct Coordinator {
     broker: Broker,
     pools: Arc<RwLock<HashMap<Arc<str>, Pool>>>,
     registrations: Arc<watch::Sender<Registrations>>,
+    announcements: broadcast::Sender<Announcement>,
 }
 
 impl Coordinator {
@@ -47,6 +53,7 @@ impl Coordinator {
             broker,
             pools: Arc::default(),
             registrations: Arc::new(watch::Sender::new(Registrations::default())),
+            announcements: broadcast::Sender::new(ANNOUNCEMENTS),
         }
     }
 
@@ -117,6 +124,33 @@ impl Coordinator {
     #[must_use]
     pub fn registrations(&self) -> watch::Receiver<Registrations> {
         self.registrations.subscribe()
+    }
+
+    /// Replaces what a pool says that it offers, until it is registered anew. `false`: no such pool.
+    pub(crate) fn replace_manifest(&self, pool: &str, manifest: Manifest) -> bool {
+        let manifest = Arc::new(manifest);
+        self.registrations.send_if_modified(|all| {
+            let mut next = all.to_vec();
+            let Some(place) = next.iter_mut().find(|other| &*other.pool == pool) else {
+                return false;
+            };
+            let mut registration = Registration::clone(place);
+            registration.manifest = manifest;
+            *place = Arc::new(registration);
+            *all = Arc::new(next);
+            true
+        })
+    }
+
+    /// What functions announce from now on: resources that changed. Nothing is stored.
+    #[must_use]
+    pub fn announcements(&self) -> broadcast::Receiver<Announcement> {
+        self.announcements.subscribe()
+    }
+
+    pub(crate) fn announce(&self, announcement: Announcement) {
+        // An error means that nobody listens.
+        let _ = self.announcements.send(announcement);
     }
 
     /// How many processes a pool has now.

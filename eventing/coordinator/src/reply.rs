@@ -14,6 +14,8 @@ use dormouse_contract::task::{
 use http::header::{HeaderMap, RETRY_AFTER};
 use http::{Response, StatusCode};
 
+use crate::asks;
+
 /// JSON-RPC "internal error": the platform's own word for a delivery that failed.
 const INTERNAL: i32 = -32603;
 
@@ -64,6 +66,14 @@ pub(crate) fn timed_out(pool: &str, after: Duration) -> Report {
         "pool `{pool}` gave no answer within {after}; whether the call took effect is not known"
     );
     failed(message, Outcome::Unknown, false, None)
+}
+
+/// The report of an attempt whose time was over before anything of it was sent.
+pub(crate) fn not_woken(pool: &str, after: Duration) -> Report {
+    let after = dormouse_contract::duration::format(after);
+    let message =
+        format!("no instance of pool `{pool}` was ready within {after}; the call did not run");
+    failed(message, Outcome::NotRun, false, None)
 }
 
 /// The report of a task whose pool is no longer there.
@@ -125,10 +135,13 @@ fn event(kind: Kind, pool: &str, headers: &HeaderMap, body: Bytes) -> Report {
             }
             Err(error) => rubbish(format!("its data is not a failure: {error}")),
         },
-        (SUSPENDED, _) => {
-            let message = format!("pool `{pool}` asked to suspend, which is not offered yet");
-            failed(message, Outcome::Failed, true, None)
-        }
+        (SUSPENDED, _) => match asks::read(&data) {
+            Ok(asks) => Report::Suspended(asks),
+            Err(why) => {
+                let message = format!("pool `{pool}` asked for something unusable: {why}");
+                failed(message, Outcome::Failed, true, None)
+            }
+        },
         (_, Kind::Event) => {
             let mut event = event;
             for token in [ATTEMPT_TOKEN, POOL_TOKEN] {
@@ -257,6 +270,19 @@ mod tests {
     }
 
     #[test]
+    fn questions_pass_to_the_letter() {
+        let response = reply(
+            SUSPENDED,
+            r#"{"asks":{ "g":{"method":"roots/list"} },"revision":"r1"}"#,
+        );
+        let Report::Suspended(asks) = report(Kind::Call, "p", response) else {
+            panic!("it suspends");
+        };
+        assert_eq!(asks.asks, r#"{ "g":{"method":"roots/list"} }"#);
+        assert_eq!(asks.revision.as_deref(), Some("r1"));
+    }
+
+    #[test]
     fn each_answer_is_classified_as_the_contract_says() {
         use Outcome::{Failed, NotRun, Unknown};
         let not_run = [("dormouse-not-run", "true"), ("retry-after", "2")];
@@ -286,6 +312,11 @@ mod tests {
                 Some((Unknown, false)),
             ),
             (Kind::Call, reply(COMPLETED, "[]"), Some((Unknown, false))),
+            (
+                Kind::Call,
+                reply(SUSPENDED, r#"{"asks":{}}"#),
+                Some((Failed, true)),
+            ),
         ] {
             let shown = format!("{kind:?} {response:?}");
             assert_eq!(outcome(&report(kind, "p", response)), expected, "{shown}");

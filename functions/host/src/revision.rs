@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::Bytes;
-use dormouse_contract::registration::{CallError, Instances};
+use dormouse_contract::registration::{CallError, Instances, Unwritten};
 use dormouse_contract::task::DELIVERY_SECRET_HEADER;
 use http::{HeaderName, HeaderValue, Request, Response, Uri, header};
 use tokio::sync::{Notify, oneshot, watch};
@@ -146,10 +146,14 @@ impl Shared {
         self: Arc<Self>,
         request: Request<Bytes>,
     ) -> Result<Response<Bytes>, CallError> {
+        let unwritten = request.extensions().get::<Unwritten>().cloned();
+        let unwritten = unwritten.unwrap_or_default();
         let mut request = self.addressed(request);
         let mut tries = 1;
         loop {
+            unwritten.set(true);
             let mut lease = self.lease().await?;
+            unwritten.set(false);
             let words = match lease.instance.exchange(request).await {
                 Ok(response) => {
                     lease.answered = true;

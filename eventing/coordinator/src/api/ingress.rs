@@ -1,5 +1,5 @@
-//! The CloudEvents ingress: `POST /events` for any producer, `POST /pools/{pool}/events` for the
-//! functions of a pool (their `K_SINK`).
+//! The CloudEvents ingress: `POST /events` for any producer; functions have a [sink](super::sink) of
+//! their own.
 //!
 //! An event is stored as one task for each trigger that takes it, all in one commit, before it is
 //! answered with 202. Nobody outside speaks as the platform: `dev.dormouse.*` is refused at
@@ -13,21 +13,18 @@ use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, HeaderMap};
 use axum::response::{IntoResponse, Json, Response};
 use bytes::Bytes;
-use dormouse_broker::{AttemptToken, NewTask, TaskId, Work};
+use dormouse_broker::{NewTask, TaskId, Work};
 use dormouse_contract::event::Event;
 use dormouse_contract::http_binding;
 use dormouse_contract::policy::Delivery;
 use dormouse_contract::registration::Registration;
-use dormouse_contract::task::{
-    ATTEMPT_TOKEN, POOL_TOKEN, PROGRESSED, Progressed, TASK_ID, TRACEPARENT,
-};
+use dormouse_contract::task::{ATTEMPT_TOKEN, POOL_TOKEN, TRACEPARENT};
 use dormouse_contract::trace::TraceParent;
 use serde::{Deserialize, Serialize};
 
 use super::Api;
 use super::payload::Payload;
 use super::problem::Problem;
-use super::segment::Segment;
 
 /// The answer to an event that was taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,65 +58,9 @@ pub(super) async fn accept(
     store(&api, &headers, event).await
 }
 
-pub(super) async fn accept_from_pool(
-    State(api): State<Api>,
-    Segment(pool): Segment,
-    headers: HeaderMap,
-    Payload(body): Payload,
-) -> Result<Response, Problem> {
-    let event = read(&headers, body)?;
-    if event.ty == PROGRESSED {
-        return pass_progress(&api, &event);
-    }
-    if !is_proven(&api, &pool, &event) {
-        return Err(Problem::Unproven);
-    }
-    if event.is_platform() {
-        return Err(Problem::PlatformEvent(event.ty));
-    }
-    store(&api, &headers, event).await
-}
-
-fn pass_progress(api: &Api, event: &Event) -> Result<Response, Problem> {
-    let (task, token) = attempt_of(event).ok_or(Problem::Unproven)?;
-    let data = event.data.clone().unwrap_or_default();
-    let notification = notification_in(&data)?;
-    if api
-        .coordinator
-        .broker()
-        .progress(task, token, &notification)
-    {
-        Ok(StatusCode::ACCEPTED.into_response())
-    } else {
-        Err(Problem::NotRunning)
-    }
-}
-
-/// The notification to the letter, without copying it.
-fn notification_in(data: &Bytes) -> Result<Bytes, Problem> {
-    let progressed: Progressed<'_> =
-        serde_json::from_slice(data).map_err(|error| Problem::Progress(error.to_string()))?;
-    Ok(data.slice_ref(progressed.notification.get().as_bytes()))
-}
-
-fn is_proven(api: &Api, pool: &str, event: &Event) -> bool {
-    let by_attempt = attempt_of(event)
-        .is_some_and(|(task, token)| api.coordinator.broker().is_running(task, token));
-    by_attempt
-        || event
-            .extension(POOL_TOKEN)
-            .is_some_and(|token| api.coordinator.pool_token_matches(pool, &token))
-}
-
-fn attempt_of(event: &Event) -> Option<(TaskId, AttemptToken)> {
-    let task = event.extension(TASK_ID)?.parse().ok()?;
-    let token = event.extension(ATTEMPT_TOKEN)?.parse().ok()?;
-    Some((task, token))
-}
-
 /// Reads the event. In the JSON format absent `datacontenttype` means JSON (JSON event format,
 /// section 3.1); it is made explicit, because in binary mode absence means nothing.
-fn read(headers: &HeaderMap, body: Bytes) -> Result<Event, Problem> {
+pub(super) fn read(headers: &HeaderMap, body: Bytes) -> Result<Event, Problem> {
     let mut event = http_binding::read(headers, body)?;
     let is_structured = headers.get(CONTENT_TYPE).is_some_and(|media| {
         let prefix = media.as_bytes().get(..http_binding::STRUCTURED.len());
@@ -131,7 +72,12 @@ fn read(headers: &HeaderMap, body: Bytes) -> Result<Event, Problem> {
     Ok(event)
 }
 
-async fn store(api: &Api, headers: &HeaderMap, mut event: Event) -> Result<Response, Problem> {
+/// Stores one task for each trigger that takes the event.
+pub(super) async fn store(
+    api: &Api,
+    headers: &HeaderMap,
+    mut event: Event,
+) -> Result<Response, Problem> {
     event.extensions.remove(ATTEMPT_TOKEN);
     event.extensions.remove(POOL_TOKEN);
     let trace = trace_of(&event, headers);
@@ -282,20 +228,6 @@ mod tests {
         let receipt = receipt(&event, &[]);
         assert!(receipt.takers.is_empty());
         assert!(receipt.detail.contains("0 pools") && receipt.detail.contains("nobody.cares"));
-    }
-
-    #[test]
-    fn a_notification_is_passed_on_to_the_letter() {
-        let data = Bytes::from_static(
-            br#"{"seq":1,"notification":{ "method":"notifications/progress", "params":{"progress":1.0}}}"#,
-        );
-        assert_eq!(
-            notification_in(&data).unwrap(),
-            r#"{ "method":"notifications/progress", "params":{"progress":1.0}}"#
-        );
-        for broken in ["", "[]", r#"{"seq":1}"#] {
-            assert!(notification_in(&Bytes::from(broken)).is_err(), "{broken}");
-        }
     }
 
     #[test]

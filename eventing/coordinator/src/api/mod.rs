@@ -10,6 +10,7 @@ mod payload;
 mod pools;
 mod problem;
 mod segment;
+mod sink;
 mod tasks;
 #[cfg(test)]
 mod tests;
@@ -64,7 +65,7 @@ pub fn router(coordinator: Coordinator, door: Door, render_metrics: RenderMetric
         .layer(from_fn_with_state(door.clone(), admit));
     let open = Router::new()
         .route("/health", get(health))
-        .route("/pools/{pool}/events", post(ingress::accept_from_pool))
+        .route("/pools/{pool}/events", post(sink::accept))
         .method_not_allowed_fallback(async || Problem::WrongMethod)
         .layer(from_fn_with_state(door, admit_anyone));
     guarded.merge(open).with_state(api)

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use dormouse_broker::{Refusal, State, TaskId};
 use dormouse_contract::door::Refused;
 use dormouse_contract::http_binding::BindingError;
+use dormouse_contract::manifest::InvalidManifest;
 use dormouse_contract::task::Failed;
 
 /// Why a request was not done; the text becomes the problem's `detail`.
@@ -63,6 +64,22 @@ pub(super) enum Problem {
         "the event's data is not what its type asks for: {0}; send {{\"seq\": 1, \"notification\": {{\"method\": \"notifications/progress\", \"params\": {{}}}}}}"
     )]
     Progress(String),
+    #[error(
+        "the event's data is not what its type asks for: {0}; send {{\"step\": \"NAME\", \"result\": …}}"
+    )]
+    Step(String),
+    #[error(
+        "step `{0}` was committed before with another result, which holds: go on with that one, or give this step another name"
+    )]
+    StepDiffers(String),
+    #[error(
+        "step `{0}` is not committed: `taskid` and `attempttoken` name no running attempt, so it has ended or the token is wrong; stop working on it"
+    )]
+    StepNotRunning(String),
+    #[error("the event's data is not what its type asks for: {0}; send {{\"uri\": \"…\"}}")]
+    Resource(String),
+    #[error("{0}; what the pool offered before stays")]
+    Manifest(#[from] InvalidManifest),
     #[error(transparent)]
     Refused(#[from] Refusal),
     #[error("the broker could not answer: {0}")]
@@ -104,11 +121,16 @@ impl Problem {
                 | BindingError::Header(_)
                 | BindingError::Invalid(_),
             )
-            | Self::Progress(_) => (S::BAD_REQUEST, "invalid-event", "Invalid event"),
+            | Self::Progress(_)
+            | Self::Step(_)
+            | Self::Resource(_)
+            | Self::Manifest(_) => (S::BAD_REQUEST, "invalid-event", "Invalid event"),
             Self::PlatformEvent(_) => (S::FORBIDDEN, "platform-event", "Reserved event type"),
             Self::Unproven | Self::NotRunning => {
                 (S::FORBIDDEN, "unproven-event", "Sender not proven")
             }
+            Self::StepDiffers(_) => (S::CONFLICT, "step-differs", "Step was committed before"),
+            Self::StepNotRunning(_) => (S::CONFLICT, "not-running", "Attempt is not running"),
             Self::Refused(refusal) => refusal_kind(refusal),
             Self::Broker(dormouse_broker::Error::Stopped) => {
                 (S::SERVICE_UNAVAILABLE, "stopping", "Platform is stopping")

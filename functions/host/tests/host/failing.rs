@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use dormouse_contract::registration::CallError;
+use bytes::Bytes;
+use dormouse_contract::registration::{CallError, Unwritten};
 use dormouse_host::{Launch, Listen};
+use http::Request;
+use tower::Service as _;
 
 use crate::scene::{
     PATIENCE, asleep, call, eventually, exists, host, launch, launch_on_port, pid, until,
@@ -98,6 +101,31 @@ async fn a_program_that_never_gets_ready_is_given_up() {
         assert!(words.contains("200ms"), "{words}");
         assert!(asleep(&revision.instances().borrow()));
     }
+    host.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_call_that_waits_for_its_process_has_not_left_yet() {
+    let request = |unwritten: &Unwritten| {
+        let mut request = Request::new(Bytes::from_static(b"x"));
+        *request.method_mut() = http::Method::POST;
+        request.extensions_mut().insert(unwritten.clone());
+        request
+    };
+    let host = host();
+    let mut stuck = launch("stuck");
+    stuck.args.push("--never-ready".to_owned());
+    let mut revision = host.deploy(stuck);
+    let unwritten = Unwritten::default();
+    let call = tokio::spawn(revision.call(request(&unwritten)));
+    until(&revision, |instances| instances.waking == 1).await;
+    assert!(unwritten.get());
+    call.abort();
+
+    let unwritten = Unwritten::default();
+    let mut revision = host.deploy(launch("quick"));
+    revision.call(request(&unwritten)).await.unwrap();
+    assert!(!unwritten.get());
     host.shutdown().await;
 }
 

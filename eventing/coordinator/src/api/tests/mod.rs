@@ -1,6 +1,7 @@
 //! The door from outside: every route through the router, over a real broker.
 
 mod events;
+mod sink;
 mod tasks;
 
 use std::time::Duration;
@@ -29,6 +30,7 @@ const POOL_TOKEN: &str = "pool-token";
 struct Stage {
     router: Router,
     broker: Broker,
+    coordinator: Coordinator,
     claims: Claims,
     _data: tempfile::TempDir,
 }
@@ -89,10 +91,15 @@ impl Stage {
             .await
             .unwrap();
         let door = Door::new(Some(TOKEN.into()), vec![]);
-        let router = router(coordinator, door, Arc::new(|| "dormouse_up 1\n".to_owned()));
+        let router = router(
+            coordinator.clone(),
+            door,
+            Arc::new(|| "dormouse_up 1\n".to_owned()),
+        );
         Self {
             router,
             broker,
+            coordinator,
             claims,
             _data: data,
         }

@@ -1,0 +1,167 @@
+//! The sink of a pool, `POST /pools/{pool}/events`: what its functions send besides their replies
+//! (their `K_SINK`).
+//!
+//! Progress is passed on, steps are committed before the 202, announcements are told to whoever
+//! listens, and any other event goes the way of all events. Whoever sends proves itself by a token
+//! in the event: its running attempt's, or, outside a task, the pool's.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use dormouse_broker::{AttemptToken, Stepped as Taken, TaskId};
+use dormouse_contract::Manifest;
+use dormouse_contract::announcement::{
+    Announcement, CAPABILITIES_CHANGED, RESOURCE_UPDATED, ResourceUpdated,
+};
+use dormouse_contract::event::Event;
+use dormouse_contract::suspension::{Stepped, is_name};
+use dormouse_contract::task::{
+    ATTEMPT_TOKEN, POOL_TOKEN, PROGRESSED, Progressed, STEPPED, TASK_ID,
+};
+
+use super::Api;
+use super::ingress;
+use super::payload::Payload;
+use super::problem::Problem;
+use super::segment::Segment;
+
+pub(super) async fn accept(
+    State(api): State<Api>,
+    Segment(pool): Segment,
+    headers: HeaderMap,
+    Payload(body): Payload,
+) -> Result<Response, Problem> {
+    let event = ingress::read(&headers, body)?;
+    match event.ty.as_str() {
+        PROGRESSED => return pass_progress(&api, &event),
+        STEPPED => return commit_step(&api, &event).await,
+        _ => {}
+    }
+    if !is_proven(&api, &pool, &event) {
+        return Err(Problem::Unproven);
+    }
+    match event.ty.as_str() {
+        RESOURCE_UPDATED => announce(&api, &pool, &event),
+        CAPABILITIES_CHANGED => replace_manifest(&api, pool, &event),
+        _ if event.is_platform() => Err(Problem::PlatformEvent(event.ty)),
+        _ => ingress::store(&api, &headers, event).await,
+    }
+}
+
+fn pass_progress(api: &Api, event: &Event) -> Result<Response, Problem> {
+    let (task, token) = attempt_of(event).ok_or(Problem::Unproven)?;
+    let data = event.data.clone().unwrap_or_default();
+    let notification = notification_in(&data)?;
+    let broker = api.coordinator.broker();
+    match broker.progress(task, token, &notification) {
+        true => Ok(StatusCode::ACCEPTED.into_response()),
+        false => Err(Problem::NotRunning),
+    }
+}
+
+/// The notification to the letter, without copying it.
+fn notification_in(data: &Bytes) -> Result<Bytes, Problem> {
+    let progressed: Progressed<'_> =
+        serde_json::from_slice(data).map_err(|error| Problem::Progress(error.to_string()))?;
+    Ok(data.slice_ref(progressed.notification.get().as_bytes()))
+}
+
+async fn commit_step(api: &Api, event: &Event) -> Result<Response, Problem> {
+    let (task, token) = attempt_of(event).ok_or(Problem::Unproven)?;
+    let data = event.data.clone().unwrap_or_default();
+    let (step, result) = step_in(&data)?;
+    match api
+        .coordinator
+        .broker()
+        .step(task, token, &step, result)
+        .await?
+    {
+        Taken::Stored | Taken::Known => Ok(StatusCode::ACCEPTED.into_response()),
+        Taken::Different => Err(Problem::StepDiffers(step)),
+        Taken::NotRunning => Err(Problem::StepNotRunning(step)),
+    }
+}
+
+/// The step's name, and its result to the letter.
+fn step_in(data: &Bytes) -> Result<(String, Bytes), Problem> {
+    let stepped: Stepped<'_> =
+        serde_json::from_slice(data).map_err(|error| Problem::Step(error.to_string()))?;
+    if !is_name(&stepped.step) {
+        let name = stepped.step.escape_debug();
+        return Err(Problem::Step(format!(
+            "`{name}` names no step: names hold 1 to 128 bytes of visible ASCII"
+        )));
+    }
+    let result = data.slice_ref(stepped.result.get().as_bytes());
+    Ok((stepped.step.into_owned(), result))
+}
+
+fn announce(api: &Api, pool: &str, event: &Event) -> Result<Response, Problem> {
+    let data = event.data.as_deref().unwrap_or_default();
+    let updated: ResourceUpdated =
+        serde_json::from_slice(data).map_err(|error| Problem::Resource(error.to_string()))?;
+    api.coordinator.announce(Announcement {
+        pool: pool.into(),
+        uri: updated.uri.into(),
+    });
+    Ok(StatusCode::ACCEPTED.into_response())
+}
+
+fn replace_manifest(api: &Api, pool: String, event: &Event) -> Result<Response, Problem> {
+    let data = event.data.as_deref().unwrap_or_default();
+    let manifest = Manifest::parse(data)?;
+    match api.coordinator.replace_manifest(&pool, manifest) {
+        true => {
+            tracing::info!(pool, "the function offers something else now");
+            Ok(StatusCode::ACCEPTED.into_response())
+        }
+        false => Err(Problem::UnknownPool(pool)),
+    }
+}
+
+fn is_proven(api: &Api, pool: &str, event: &Event) -> bool {
+    let by_attempt = attempt_of(event)
+        .and_then(|(task, token)| api.coordinator.broker().pool_of(task, token))
+        .is_some_and(|runs| *runs == *pool);
+    by_attempt
+        || event
+            .extension(POOL_TOKEN)
+            .is_some_and(|token| api.coordinator.pool_token_matches(pool, &token))
+}
+
+fn attempt_of(event: &Event) -> Option<(TaskId, AttemptToken)> {
+    let task = event.extension(TASK_ID)?.parse().ok()?;
+    let token = event.extension(ATTEMPT_TOKEN)?.parse().ok()?;
+    Some((task, token))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notification_is_passed_on_to_the_letter() {
+        let data = Bytes::from_static(
+            br#"{"seq":1,"notification":{ "method":"notifications/progress", "params":{"progress":1.0}}}"#,
+        );
+        assert_eq!(
+            notification_in(&data).unwrap(),
+            r#"{ "method":"notifications/progress", "params":{"progress":1.0}}"#
+        );
+        for broken in ["", "[]", r#"{"seq":1}"#] {
+            assert!(notification_in(&Bytes::from(broken)).is_err(), "{broken}");
+        }
+    }
+
+    #[test]
+    fn a_step_keeps_its_result_to_the_letter() {
+        let data = Bytes::from_static(br#"{"step":"charge","result":{ "id":1.0 }}"#);
+        let (step, result) = step_in(&data).unwrap();
+        assert_eq!((&*step, &result[..]), ("charge", &br#"{ "id":1.0 }"#[..]));
+        for broken in ["", "[]", r#"{"step":"a"}"#, r#"{"step":"a b","result":1}"#] {
+            assert!(step_in(&Bytes::from(broken)).is_err(), "{broken}");
+        }
+    }
+}

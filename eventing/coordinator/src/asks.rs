@@ -1,0 +1,86 @@
+//! What a function asks when it suspends a call: read, checked, kept to the letter.
+
+use bytes::Bytes;
+use dormouse_broker::Asks;
+use dormouse_contract::suspension::{ELICIT, LIST_ROOTS, SAMPLE, Suspended, is_name};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// Reads the data of a `task.suspended` reply, or says what is wrong with it.
+pub(crate) fn read(data: &Bytes) -> Result<Asks, String> {
+    #[derive(Deserialize)]
+    struct Letters<'a> {
+        #[serde(borrow)]
+        asks: &'a RawValue,
+    }
+
+    let unreadable =
+        |error: serde_json::Error| format!("its data is not `{{\"asks\": …}}`: {error}");
+    let suspended: Suspended<'_> = serde_json::from_slice(data).map_err(unreadable)?;
+    check(&suspended)?;
+    let letters: Letters<'_> = serde_json::from_slice(data).map_err(unreadable)?;
+    Ok(Asks {
+        asks: data.slice_ref(letters.asks.get().as_bytes()),
+        revision: suspended.revision.map(Into::into),
+    })
+}
+
+fn check(suspended: &Suspended<'_>) -> Result<(), String> {
+    if suspended.asks.is_empty() {
+        return Err("there is no ask in it".to_owned());
+    }
+    for (name, ask) in &suspended.asks {
+        if !is_name(name) {
+            return Err(format!(
+                "`{}` names no ask: names hold 1 to 128 bytes of visible ASCII",
+                name.escape_debug()
+            ));
+        }
+        if ![ELICIT, SAMPLE, LIST_ROOTS].contains(&&*ask.method) {
+            return Err(format!(
+                "`{name}` asks by `{}`: a client is asked by {ELICIT}, {SAMPLE} or {LIST_ROOTS}",
+                ask.method.escape_debug()
+            ));
+        }
+        if ask
+            .params
+            .is_some_and(|params| !params.get().starts_with('{'))
+        {
+            return Err(format!("the params of `{name}` are no object"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn asks_are_kept_to_the_letter_or_refused_in_words() {
+        let asks = r#"{ "g":{"params":{ "x":1.0 },"method":"elicitation/create","extra":1} }"#;
+        let data = Bytes::from(format!(r#"{{"revision":"r","asks":{asks}}}"#));
+        let read_back = read(&data).unwrap();
+        assert_eq!(read_back.asks, asks);
+        assert_eq!(read_back.revision.as_deref(), Some("r"));
+
+        let long = format!(
+            r#"{{"asks":{{"{}":{{"method":"roots/list"}}}}}}"#,
+            "x".repeat(129)
+        );
+        for (data, named) in [
+            ("[]", "asks"),
+            (r#"{"asks":{}}"#, "no ask"),
+            (r#"{"asks":{"":{"method":"roots/list"}}}"#, "128"),
+            (&long, "128"),
+            (r#"{"asks":{"a":{"method":"tools/call"}}}"#, "`tools/call`"),
+            (
+                r#"{"asks":{"a":{"method":"roots/list","params":[]}}}"#,
+                "`a`",
+            ),
+        ] {
+            let why = read(&Bytes::copy_from_slice(data.as_bytes())).unwrap_err();
+            assert!(why.contains(named), "{data}: {why}");
+        }
+    }
+}

@@ -30,6 +30,16 @@ impl Abandoned {
         }
     }
 
+    /// Watches a task that a retry goes on with.
+    pub fn resumed(core: &Arc<Core>, task: TaskId, armed: bool) -> Self {
+        Self {
+            core: core.clone(),
+            task,
+            own: true,
+            armed,
+        }
+    }
+
     /// The call has ended, or is another's too: nothing is to be cancelled any more.
     pub fn settle(&mut self) {
         (self.own, self.armed) = (false, false);

@@ -4,13 +4,16 @@
 
 use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
+use dormouse_broker::TaskId;
 use dormouse_contract::task::Notification;
 
 use crate::era::Era;
 use crate::error::Fault;
-use crate::jsonrpc::{RequestId, Text};
+use crate::jsonrpc::{RequestId, Text, for_each_member, replace};
 use crate::level::Level;
+use crate::suspension::asks::relate;
 
 /// An answer to one request, ready for the wire.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,6 +68,28 @@ impl Reply {
         }
         text.push('}');
         Ok(Self::ok(text))
+    }
+
+    /// The answer with the task in its result's `_meta`, as answers about tasks have it
+    /// (2025-11-25, "Related Task Metadata"); errors stay as they are.
+    #[must_use]
+    pub fn related(self, task: TaskId) -> Self {
+        let mut result = None;
+        let Ok(whole) = serde_json::from_str::<&RawValue>(&self.text) else {
+            return self;
+        };
+        let read = for_each_member(whole, |name, value| {
+            if name == "result" {
+                result = Some(value);
+            }
+        });
+        match (read, result) {
+            (Ok(()), Some(result)) => Self {
+                text: replace(whole, result, &relate(result.get(), task)),
+                status: self.status,
+            },
+            (Ok(()) | Err(_), _) => self,
+        }
     }
 
     /// An error. Where the id could not be read there is none (MCP 2026-07-28, "Error
@@ -123,7 +148,7 @@ fn opening(id: &RequestId, room: usize) -> String {
 }
 
 /// Writes `{member,rest`, without the comma when the object was empty.
-fn splice(text: &mut String, member: &str, rest: &str) {
+pub(crate) fn splice(text: &mut String, member: &str, rest: &str) {
     text.push('{');
     text.push_str(member);
     if !rest.trim_start().starts_with('}') {

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 
 use crate::answer::Reply;
-use crate::call::Call;
 use crate::core::Core;
 use crate::dispatch::{Line, Outcome};
 use crate::era::{Era, Revision};
 use crate::error::Fault;
 use crate::jsonrpc;
 use crate::outbox::Outbox;
+use crate::run::Run;
 
 /// The most messages of a batch.
 const LONGEST: usize = 100;
@@ -20,7 +20,7 @@ const LONGEST: usize = 100;
 #[derive(Debug)]
 pub(crate) struct Batch {
     replies: Vec<String>,
-    calls: Vec<Call>,
+    runs: Vec<Run>,
 }
 
 impl Batch {
@@ -47,7 +47,7 @@ impl Batch {
         }
         let mut batch = Self {
             replies: Vec::new(),
-            calls: Vec::new(),
+            runs: Vec::new(),
         };
         for message in messages {
             batch.add(core, line, message.get());
@@ -74,17 +74,17 @@ impl Batch {
         }
         match core.take(line, incoming) {
             Outcome::Reply(reply) | Outcome::Opened(_, reply) => self.replies.push(reply.text),
-            Outcome::Call(call) => self.calls.push(*call),
+            Outcome::Run(run) => self.runs.push(run),
             Outcome::Taken | Outcome::Refused(_) => {}
         }
     }
 
     /// Runs the calls and returns all answers as one array; `None` when nothing wants one.
     pub async fn run(self, core: Arc<Core>, outbox: &Arc<Outbox>) -> Option<String> {
-        let Self { mut replies, calls } = self;
-        let runs = calls
+        let Self { mut replies, runs } = self;
+        let runs = runs
             .into_iter()
-            .map(|call| Box::new(call).run(core.clone(), Arc::clone(outbox)));
+            .map(|run| run.run(core.clone(), Arc::clone(outbox)));
         let answers = join_all(runs).await;
         replies.extend(answers.into_iter().flatten().map(|reply| reply.text));
         (!replies.is_empty()).then(|| format!("[{}]", replies.join(",")))

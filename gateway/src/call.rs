@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use dormouse_broker::{Accepted, Idempotency, NewTask, TaskId, Work};
+use dormouse_contract::manifest::TaskSupport;
 use dormouse_contract::trace::TraceParent;
 use http::HeaderMap;
 use serde_json::Value;
@@ -21,12 +22,15 @@ use crate::core::Core;
 use crate::era::{Era, Params};
 use crate::error::Fault;
 use crate::flights::Flight;
-use crate::follow::Follow;
+use crate::follow::{Asking, Follow, now};
 use crate::headers;
 use crate::jsonrpc::{RequestId, replace};
-use crate::meters::CallOutcome;
+use crate::meters::{CallOutcome, Meters};
 use crate::outbox::Outbox;
 use crate::schema;
+use crate::suspension::state::{Keys, Owner, Round};
+use crate::suspension::{asks, responses};
+use crate::tasks::{self, View};
 
 /// The longest idempotency key, in bytes.
 const LONGEST_KEY: usize = 256;
@@ -59,6 +63,8 @@ pub struct Request<'a> {
 pub enum Admission {
     /// To be stored and run.
     Call(Box<Call>),
+    /// A call that was asked something goes on.
+    Retry(Box<Retry>),
     /// Answered at once, with nothing stored.
     Answered(Reply),
 }
@@ -72,6 +78,9 @@ pub struct Call {
     task: NewTask,
     hears: Hears,
     flight: Option<Flight>,
+    asking: Asking,
+    /// The client follows it as a task: it is answered as soon as it is stored.
+    detached: bool,
     began: Instant,
 }
 
@@ -79,7 +88,7 @@ pub struct Call {
 ///
 /// # Errors
 /// [`Fault`]; nothing has been stored.
-pub fn admit(catalogue: &Catalogue, request: Request<'_>) -> Result<Admission, Fault> {
+pub fn admit(catalogue: &Catalogue, keys: &Keys, request: Request<'_>) -> Result<Admission, Fault> {
     let began = Instant::now();
     let name = request
         .params
@@ -103,6 +112,11 @@ pub fn admit(catalogue: &Catalogue, request: Request<'_>) -> Result<Admission, F
         } else {
             Err(Fault::InvalidParams(message))
         };
+    }
+    let detached = is_detached(&request, tool)?;
+    let asking = asking(&request, tool)?;
+    if let Some(state) = request.params.request_state.as_deref() {
+        return retry(keys, request, tool, state, asking);
     }
     let idempotency = idempotency(&request, &arguments)?;
     let trace = request
@@ -133,7 +147,80 @@ pub fn admit(catalogue: &Catalogue, request: Request<'_>) -> Result<Admission, F
         task,
         hears: request.hears,
         flight: None,
+        asking,
+        detached,
         began,
+    })))
+}
+
+/// Whether a legacy client follows the call as a task.
+///
+/// # Errors
+/// -32601 where the tool demands it, or does not offer it ("Tool-Level Negotiation").
+fn is_detached(request: &Request<'_>, tool: &Tool) -> Result<bool, Fault> {
+    let wanted = match request.era {
+        Era::Legacy(revision) if revision.has_tasks() => request.params.task.is_some(),
+        // A member that the revision does not know.
+        Era::Legacy(_) | Era::Modern => return Ok(false),
+    };
+    match (tool.task_support, wanted) {
+        (TaskSupport::Optional, wanted) => Ok(wanted),
+        (TaskSupport::Required, true) => Ok(true),
+        (TaskSupport::Forbidden, false) => Ok(false),
+        (TaskSupport::Required, false) => Err(Fault::TaskRequired(tool.name.to_string())),
+        (TaskSupport::Forbidden, true) => Err(Fault::TaskForbidden(tool.name.to_string())),
+    }
+}
+
+/// How the client is asked what the call asks.
+///
+/// # Errors
+/// When the tool's calls are tasks and a modern client cannot follow those.
+fn asking(request: &Request<'_>, tool: &Tool) -> Result<Asking, Fault> {
+    if let Era::Legacy(_) = request.era {
+        return Ok(Asking::Requests { as_task: false });
+    }
+    let declared = || tasks::modern::is_declared(request.params.meta.capabilities);
+    let may_defer = match tool.task_support {
+        TaskSupport::Forbidden => false,
+        TaskSupport::Optional => declared(),
+        TaskSupport::Required if declared() => true,
+        TaskSupport::Required => return Err(tasks::modern::missing()),
+    };
+    let offered = request.params.input_responses;
+    if let Some(offered) = offered {
+        responses::read(offered)?;
+    }
+    Ok(Asking::Result {
+        offered: offered.map(ToOwned::to_owned),
+        may_defer,
+    })
+}
+
+/// A call that comes back with what it was asked.
+fn retry(
+    keys: &Keys,
+    request: Request<'_>,
+    tool: &Arc<Tool>,
+    state: &str,
+    asking: Asking,
+) -> Result<Admission, Fault> {
+    let owner = Owner {
+        principal: request.principal,
+        method: "tools/call",
+        capability: &tool.declared,
+        digest: &asks::digest(request.raw),
+    };
+    let Round { task, .. } = keys.open(state, owner).ok_or(Fault::ForeignState)?;
+    Ok(Admission::Retry(Box::new(Retry {
+        id: request.id,
+        era: request.era,
+        task,
+        has_key: request.params.meta.idempotency_key.is_some(),
+        hears: request.hears,
+        flight: None,
+        asking,
+        meters: tool.meters.clone(),
     })))
 }
 
@@ -223,20 +310,32 @@ impl Call {
             task: new_task,
             hears,
             flight,
+            asking,
+            detached,
             began,
         } = *self;
+        let task = new_task.id;
         let mut waiter = core.broker.wait(new_task.id);
         let mut abandoned = Abandoned::watch(&core, &new_task, era);
-        match core.broker.accept(new_task).await {
-            Ok(Accepted::New) => {}
+        let task = match core.broker.accept(new_task).await {
+            Ok(Accepted::New) => task,
             // It is somebody else's too: who goes away only stops waiting.
-            Ok(Accepted::Joined(_) | Accepted::Repeated(_)) => abandoned.settle(),
+            Ok(Accepted::Joined(other) | Accepted::Repeated(other)) => {
+                abandoned.settle();
+                other
+            }
             Err(refusal) => {
                 abandoned.settle();
                 tracing::debug!(%refusal, "call refused");
                 tool.meters.count(CallOutcome::Refused, began);
                 return Some(Reply::error(Some(&id), &Fault::Refused(refusal), era));
             }
+        };
+        if detached {
+            abandoned.settle();
+            tool.meters.count(CallOutcome::Deferred, began);
+            let created = tasks::legacy::created(&View::begun(task, now()), core.task_ttl());
+            return Some(Reply::result(&id, &created));
         }
         let follow = Follow {
             id,
@@ -244,10 +343,50 @@ impl Call {
             hears,
             outbox,
             flight,
+            asking,
         };
-        let (reply, outcome) = follow.run(&mut waiter, abandoned).await;
+        let (reply, outcome) = follow.run(&core, task, &mut waiter, abandoned).await;
         tool.meters.count(outcome, began);
         tracing::debug!(outcome = outcome.as_str(), "call answered");
+        reply
+    }
+}
+
+/// A call that was asked something and comes back with the responses.
+#[derive(Debug)]
+pub struct Retry {
+    id: RequestId,
+    era: Era,
+    task: TaskId,
+    has_key: bool,
+    hears: Hears,
+    flight: Option<Flight>,
+    asking: Asking,
+    meters: Meters,
+}
+
+impl Retry {
+    /// Lets the client cancel the call by its id.
+    #[must_use]
+    pub fn cancelled_by(mut self: Box<Self>, flight: Flight) -> Box<Self> {
+        self.flight = Some(flight);
+        self
+    }
+
+    /// Goes on with the task; like [`Call::run`].
+    pub async fn run(self: Box<Self>, core: Arc<Core>, outbox: Arc<Outbox>) -> Option<Reply> {
+        let began = Instant::now();
+        let abandoned = Abandoned::resumed(&core, self.task, !self.has_key);
+        let follow = Follow {
+            id: self.id,
+            era: self.era,
+            hears: self.hears,
+            outbox,
+            flight: self.flight,
+            asking: self.asking,
+        };
+        let (reply, outcome) = follow.resume(&core, self.task, abandoned).await;
+        self.meters.count(outcome, began);
         reply
     }
 }

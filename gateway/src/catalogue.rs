@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use dormouse_contract::manifest;
+use dormouse_contract::manifest::{self, TaskSupport};
 use dormouse_contract::policy::Delivery;
 use dormouse_contract::registration::Registration;
 use serde::Serialize;
@@ -36,6 +36,8 @@ pub struct Tool {
     pub delivery: Delivery,
     /// What its arguments must be.
     pub schema: Arc<Schema>,
+    /// Whether its calls may be tasks of the client's.
+    pub task_support: TaskSupport,
     /// Which arguments modern HTTP requests mirror in headers.
     pub mirrored: Vec<Mirrored>,
     /// Its meters.
@@ -271,6 +273,7 @@ impl Candidate<'_> {
         Tool {
             name: name.into(),
             delivery: tool.delivery(&registration.delivery, operators),
+            task_support: tool.execution.task_support,
             declared: tool.name.as_str().into(),
             pool: registration.pool.clone(),
             schema: self.schema,

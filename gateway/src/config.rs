@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use dormouse_contract::door::Door;
 
+use crate::suspension::state::Keys;
+
 /// The gateway's settings.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -30,6 +32,17 @@ pub struct Config {
     pub session_idle: Duration,
     /// How long a modern call goes on after its client has gone. Default 1 s.
     pub cancel_grace: Duration,
+    /// How often a call that takes long shows that it lives, to clients that gave a progress
+    /// token. Default 20 s.
+    pub progress_every: Duration,
+    /// After how long a modern call becomes a task, where client and tool can do so. Default
+    /// 300 ms.
+    pub task_after: Duration,
+    /// How long an ended task can be asked for: the broker's retention. Default 24 h.
+    pub task_ttl: Duration,
+    /// By which `requestState` is known again. Random by default: what was sealed is of no use
+    /// after a restart.
+    pub state_keys: Keys,
     /// How long modern clients may keep a list (`ttlMs`). Default 30 s.
     pub list_ttl: Duration,
     /// How long running calls may take to end when the gateway stops. Default 30 s.
@@ -52,6 +65,10 @@ impl Config {
             stream_after: Duration::from_millis(500),
             session_idle: Duration::from_secs(30 * 60),
             cancel_grace: Duration::from_secs(1),
+            progress_every: Duration::from_secs(20),
+            task_after: Duration::from_millis(300),
+            task_ttl: Duration::from_secs(24 * 3_600),
+            state_keys: Keys::random(),
             list_ttl: Duration::from_secs(30),
             drain: Duration::from_secs(30),
         }

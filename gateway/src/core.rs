@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use dormouse_broker::Broker;
+use dormouse_broker::{Answered, Broker, Standing, TaskId};
 use dormouse_contract::registration::Registrations;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -11,8 +11,11 @@ use tokio::sync::watch;
 use crate::catalogue::Catalogue;
 use crate::config::Config;
 use crate::era::{self, Revision};
+use crate::error::Fault;
 use crate::meters;
 use crate::session::Sessions;
+use crate::suspension::state::{Keys, Round};
+use crate::tasks;
 
 /// How often sessions at rest are looked for.
 const SWEEP: Duration = Duration::from_secs(30);
@@ -50,6 +53,51 @@ impl Core {
         }
     }
 
+    /// By which `requestState` is sealed and opened.
+    pub fn keys(&self) -> &Keys {
+        &self.config.state_keys
+    }
+
+    /// How long an ended task can be asked for, in milliseconds.
+    pub fn task_ttl(&self) -> u64 {
+        u64::try_from(self.config.task_ttl.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Where a task of the caller stands.
+    ///
+    /// # Errors
+    /// When there is none, or the store cannot be read.
+    pub async fn standing(&self, task: TaskId) -> Result<Standing, Fault> {
+        let unknown = || Fault::UnknownTask(task.to_string());
+        let standing = self.broker.standing(task).await.map_err(|error| {
+            tracing::error!(%task, %error, "the store cannot be read");
+            Fault::Stopped
+        })?;
+        standing
+            .filter(|standing| standing.principal == self.principal)
+            .ok_or_else(unknown)
+    }
+
+    /// Answers asks of a round for the caller; `answers` is an object of answers, JSON text.
+    ///
+    /// # Errors
+    /// When the store failed or has stopped: the answers may be given again.
+    pub async fn answer(&self, round: Round, answers: String) -> Result<Answered, Fault> {
+        let answered = self
+            .broker
+            .answer(
+                round.task,
+                Some(&self.principal),
+                round.round,
+                answers.into(),
+            )
+            .await;
+        answered.map_err(|error| {
+            tracing::warn!(task = %round.task, %error, "answers could not be stored");
+            Fault::Stopped
+        })
+    }
+
     /// The catalogue of the moment.
     pub fn catalogue(&self) -> Arc<Catalogue> {
         self.catalogue.borrow().clone()
@@ -70,9 +118,14 @@ impl Core {
 
     /// A legacy `initialize` result.
     pub fn welcome(&self, revision: Revision) -> String {
+        let mut capabilities = json!({"logging": {}, "tools": {"listChanged": true}});
+        if revision.has_tasks() {
+            capabilities["tasks"] =
+                json!({"list": {}, "cancel": {}, "requests": {"tools": {"call": {}}}});
+        }
         let mut welcome = json!({
             "protocolVersion": revision.as_str(),
-            "capabilities": {"logging": {}, "tools": {"listChanged": true}},
+            "capabilities": capabilities,
             "serverInfo": server_info(&self.config),
         });
         if let Some(instructions) = &self.config.instructions {
@@ -128,7 +181,9 @@ fn modern_list(config: &Config) -> String {
 
 fn discovery(config: &Config, modern_list: &str) -> String {
     // List changes are told over `subscriptions/listen`, which is not offered: not declared.
-    let capabilities = json!({"logging": {}, "tools": {}});
+    let capabilities = json!({
+        "logging": {}, "tools": {}, "extensions": {tasks::modern::EXTENSION: {}},
+    });
     let versions = json!(era::supported_versions());
     let instructions = config
         .instructions

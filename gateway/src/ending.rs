@@ -46,6 +46,10 @@ const HAS_NOT_RUN: &str = "The tool did not run: calling it again is safe.";
 fn answer_failure(id: &RequestId, era: Era, task: TaskId, failed: Failed) -> Reply {
     let Failed { error, outcome } = failed;
     match error.code {
+        // Legacy revisions have no code for it: the model is told, as of any failure.
+        MISSING_CAPABILITY if matches!(era, Era::Legacy(_)) => {
+            Reply::tool_error(id, &error.message, Some(described(task, outcome)), era)
+        }
         code @ (INVALID_REQUEST | METHOD_NOT_FOUND | INVALID_PARAMS | MISSING_CAPABILITY) => {
             let fault = Fault::Function {
                 code,

@@ -59,6 +59,12 @@ impl Revision {
         }
     }
 
+    /// Whether clients may follow calls as tasks (experimental).
+    #[must_use]
+    pub fn has_tasks(self) -> bool {
+        self >= Self::V2025_11_25
+    }
+
     /// Whether arrays of messages are part of it.
     #[must_use]
     pub fn has_batches(self) -> bool {
@@ -226,6 +232,12 @@ pub struct Params<'a> {
     pub arguments: Option<&'a RawValue>,
     /// `cursor` of a list, decoded.
     pub cursor: Option<Cow<'a, str>>,
+    /// `task`: the client wants to follow the call as a task (2025-11-25).
+    pub task: Option<&'a RawValue>,
+    /// `requestState` of a retry, decoded (modern).
+    pub request_state: Option<Cow<'a, str>>,
+    /// `inputResponses` of a retry, raw (modern).
+    pub input_responses: Option<&'a RawValue>,
 }
 
 impl<'a> Params<'a> {
@@ -239,17 +251,22 @@ impl<'a> Params<'a> {
         };
         let mut params = Self::default();
         let mut meta = None;
-        let mut cursor = None;
+        let (mut cursor, mut state) = (None, None);
         for_each_member(raw, |name, value| match name {
             "_meta" => meta = Some(value),
             "name" => params.raw_name = Some(value),
             "arguments" => params.arguments = Some(value),
             "cursor" => cursor = Some(value),
+            "task" => params.task = Some(value),
+            "requestState" => state = Some(value),
+            "inputResponses" => params.input_responses = Some(value),
             _ => {}
         })
         .map_err(|error| Fault::InvalidParams(format!("params cannot be read: {error}")))?;
         params.name = text_of("name", params.raw_name)?;
         params.cursor = text_of("cursor", cursor.filter(|cursor| cursor.get() != "null"))?;
+        params.request_state = text_of("requestState", state)?;
+        params.task = params.task.filter(|task| task.get() != "null");
         params.arguments = params.arguments.filter(|raw| raw.get() != "null");
         if let Some(raw) = meta.filter(|meta| meta.get() != "null") {
             params.meta = Meta::parse(raw)?;

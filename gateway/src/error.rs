@@ -7,7 +7,7 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use dormouse_broker::Refusal;
+use dormouse_broker::{Refusal, TaskId};
 use dormouse_contract::door::Refused;
 
 use crate::era::{self, Era};
@@ -80,6 +80,30 @@ pub enum Fault {
     /// The revision is not spoken here.
     #[error("Unsupported protocol version: {0}")]
     UnsupportedVersion(String),
+    /// The client lacks a capability that the request needs; as `ClientCapabilities`.
+    #[error("the client lacks a capability that this needs: {0}")]
+    MissingCapability(Value),
+    /// A `requestState` that was not made here for this caller and request.
+    #[error(
+        "params.requestState was not made for this request, was altered, or belongs to somebody \
+         else: make the request again without it"
+    )]
+    ForeignState,
+    /// The task asks its client something, and nothing can be sent to it.
+    #[error(
+        "task {0} asks its client something, but this request takes nothing but its answer: make \
+         it with `Accept: application/json, text/event-stream`, and in no batch"
+    )]
+    CannotAsk(TaskId),
+    /// The tool's calls are followed as tasks, always.
+    #[error("tool `{0}` must be called as a task: give params.task")]
+    TaskRequired(String),
+    /// The tool's calls are never followed as tasks.
+    #[error("tool `{0}` cannot be called as a task: leave params.task out")]
+    TaskForbidden(String),
+    /// No task of this caller has this id.
+    #[error("no such task: {0}; it was never here, is kept no longer, or is not yours")]
+    UnknownTask(String),
     /// The door is closed to this caller.
     #[error("{0}")]
     Door(Refused),
@@ -117,14 +141,20 @@ impl Fault {
             | Self::Batch
             | Self::IdInUse(_)
             | Self::OutOfPlace(_)
+            | Self::CannotAsk(_)
             | Self::UnknownSession => INVALID_REQUEST,
-            Self::UnknownMethod(_) => METHOD_NOT_FOUND,
+            Self::UnknownMethod(_) | Self::TaskRequired(_) | Self::TaskForbidden(_) => {
+                METHOD_NOT_FOUND
+            }
             Self::Door(Refused::Token) => UNAUTHORIZED,
             Self::Door(Refused::Origin | Refused::Host) => FORBIDDEN,
             Self::InvalidParams(_)
             | Self::UnknownTool(_)
+            | Self::UnknownTask(_)
+            | Self::ForeignState
             | Self::MissingMeta(_)
             | Self::Refused(Refusal::KeyReused) => INVALID_PARAMS,
+            Self::MissingCapability(_) => MISSING_CAPABILITY,
             Self::HeaderMismatch(_) => HEADER_MISMATCH,
             Self::UnsupportedVersion(_) => UNSUPPORTED_VERSION,
             Self::Refused(Refusal::Busy { .. }) => BUSY,
@@ -149,15 +179,21 @@ impl Fault {
             }
             Self::Refused(refusal) if refusal.is_retryable() => Some(json!({ "retryable": true })),
             Self::Function { data, .. } => data.clone(),
+            Self::MissingCapability(required) => Some(json!({ "requiredCapabilities": required })),
             Self::NotJson(_)
             | Self::NotJsonRpc(_)
             | Self::Batch
             | Self::IdInUse(_)
             | Self::OutOfPlace(_)
+            | Self::CannotAsk(_)
+            | Self::TaskRequired(_)
+            | Self::TaskForbidden(_)
             | Self::UnknownSession
             | Self::UnknownMethod(_)
             | Self::InvalidParams(_)
             | Self::UnknownTool(_)
+            | Self::UnknownTask(_)
+            | Self::ForeignState
             | Self::MissingMeta(_)
             | Self::HeaderMismatch(_)
             | Self::Door(_)

@@ -34,11 +34,17 @@ mod meters;
 mod method;
 mod names;
 mod outbox;
+mod pulse;
+mod response;
+mod run;
 mod schema;
 mod session;
+mod suspension;
+mod tasks;
 mod websocket;
 
 pub use admin::RenderMetrics;
 pub use catalogue::{Entry, Remark};
 pub use config::Config;
 pub use gateway::Gateway;
+pub use suspension::state::Keys;

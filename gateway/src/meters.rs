@@ -25,10 +25,12 @@ pub enum CallOutcome {
     Invalid,
     /// The broker did not take it; nothing was stored.
     Refused,
+    /// The request was answered before the task ended: it asks, or goes on as a task.
+    Deferred,
 }
 
 impl CallOutcome {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Completed,
         Self::Failed,
         Self::NotRun,
@@ -36,6 +38,7 @@ impl CallOutcome {
         Self::Cancelled,
         Self::Invalid,
         Self::Refused,
+        Self::Deferred,
     ];
 
     /// The label's value.
@@ -49,6 +52,7 @@ impl CallOutcome {
             Self::Cancelled => "cancelled",
             Self::Invalid => "invalid",
             Self::Refused => "refused",
+            Self::Deferred => "deferred",
         }
     }
 }
@@ -66,7 +70,7 @@ impl From<Outcome> for CallOutcome {
 /// One tool's meters.
 #[derive(Clone)]
 pub struct Meters {
-    outcomes: [Counter; 7],
+    outcomes: [Counter; 8],
     seconds: Histogram,
 }
 

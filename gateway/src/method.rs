@@ -15,6 +15,23 @@ pub enum Method {
     ListTools,
     /// `tools/call`
     CallTool,
+    /// `tasks/*`
+    Task(TaskMethod),
+}
+
+/// What a client does with its tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TaskMethod {
+    /// `tasks/get`
+    Get,
+    /// `tasks/list`, legacy.
+    List,
+    /// `tasks/result`, legacy.
+    Result,
+    /// `tasks/cancel`
+    Cancel,
+    /// `tasks/update`, modern.
+    Update,
 }
 
 impl Method {
@@ -28,6 +45,11 @@ impl Method {
             "server/discover" => Self::Discover,
             "tools/list" => Self::ListTools,
             "tools/call" => Self::CallTool,
+            "tasks/get" => Self::Task(TaskMethod::Get),
+            "tasks/list" => Self::Task(TaskMethod::List),
+            "tasks/result" => Self::Task(TaskMethod::Result),
+            "tasks/cancel" => Self::Task(TaskMethod::Cancel),
+            "tasks/update" => Self::Task(TaskMethod::Update),
             _ => return None,
         })
     }

@@ -14,6 +14,8 @@ const PLACES_KEPT: usize = 16;
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     queue: Mutex<Queue>,
+    /// Nobody reads it but for the answer.
+    deaf: bool,
 }
 
 #[derive(Debug, Default)]
@@ -27,6 +29,24 @@ impl Outbox {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// An outbox that nobody reads: the client takes an answer and nothing else.
+    pub fn deaf() -> Self {
+        Self {
+            deaf: true,
+            ..Self::default()
+        }
+    }
+
+    /// Whether requests to the client reach it.
+    pub fn carries_requests(&self) -> bool {
+        !self.deaf
+    }
+
+    /// Queues a request to the client. Like answers, requests are bounded by the calls in flight.
+    pub fn request(&self, text: String) {
+        self.answer(text);
+    }
+
     /// Queues an answer.
     pub fn answer(&self, text: String) {
         let mut queue = self.lock();
@@ -36,6 +56,9 @@ impl Outbox {
 
     /// Queues a notification, or drops it when too much waits already.
     pub fn notice(&self, text: String) {
+        if self.deaf {
+            return;
+        }
         let mut queue = self.lock();
         if queue.bytes + text.len() <= NOTICE_ROOM {
             queue.bytes += text.len();

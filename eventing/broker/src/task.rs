@@ -33,11 +33,15 @@ impl TaskId {
         Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
     }
 
-    pub(crate) fn as_bytes(&self) -> &[u8; 16] {
+    /// The id in 16 bytes, which sort as the ids do.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 16] {
         self.0.as_bytes()
     }
 
-    pub(crate) fn from_bytes(bytes: [u8; 16]) -> Self {
+    /// The id of these bytes.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(Uuid::from_bytes(bytes))
     }
 }

@@ -82,9 +82,34 @@ pub struct Tool {
     /// Hints about its behaviour.
     #[serde(default)]
     pub annotations: Annotations,
+    /// How it may be run.
+    #[serde(default)]
+    pub execution: Execution,
     /// `_meta`, of which only the policy is read.
     #[serde(default, rename = "_meta")]
     pub meta: ToolMeta,
+}
+
+/// MCP `ToolExecution`.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Execution {
+    /// Whether a client may or must follow a call as a task.
+    #[serde(default)]
+    pub task_support: TaskSupport,
+}
+
+/// Whether calls of a tool may be tasks of the client's (MCP 2025-11-25, "Tasks").
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TaskSupport {
+    /// Never: the default.
+    #[default]
+    Forbidden,
+    /// As the client likes.
+    Optional,
+    /// Always.
+    Required,
 }
 
 /// MCP `ToolAnnotations`, as far as a retry depends on them.

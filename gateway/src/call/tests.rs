@@ -50,6 +50,7 @@ fn admitted(
     let session: Arc<str> = "s".into();
     admit(
         &catalogue(),
+        &Keys::random(),
         Request {
             id: id(),
             era,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use super::{Line, Outcome, check_introduction};
+use super::{Line, Outcome, check_introduction, tasks};
 use crate::answer::{Hears, Reply};
 use crate::call;
 use crate::core::Core;
@@ -67,6 +67,20 @@ impl Core {
                     principal: &self.principal,
                 };
                 self.admit(request, Some(session.flights()))
+            }
+            Some(Method::Task(task)) => {
+                let asked = tasks::Asked {
+                    era: Era::Legacy(session.revision()),
+                    id,
+                    name: method,
+                    raw,
+                    params,
+                };
+                let hears = Hears {
+                    progress_token: params.meta.progress_token.map(|token| token.get().into()),
+                    log_level: Some(session.log_level()),
+                };
+                tasks::serve(asked, task, hears, Some(session.flights()))
             }
             Some(Method::Initialize | Method::Discover) | None => {
                 Err(Fault::UnknownMethod(method.to_owned()))

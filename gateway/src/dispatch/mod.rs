@@ -6,6 +6,7 @@
 
 mod legacy;
 mod modern;
+mod tasks;
 
 use std::sync::Arc;
 
@@ -13,14 +14,16 @@ use http::HeaderMap;
 use serde_json::value::RawValue;
 
 use crate::answer::Reply;
-use crate::call::{self, Admission, Call};
+use crate::call::{self, Admission};
 use crate::core::Core;
 use crate::era::{Era, MODERN, Params, Revision};
 use crate::error::Fault;
 use crate::flights::Flights;
 use crate::headers;
-use crate::jsonrpc::{Incoming, RequestId, Response, for_each_member};
+use crate::jsonrpc::{Incoming, RequestId, for_each_member};
 use crate::method::Notice;
+use crate::response::Answering;
+use crate::run::Run;
 use crate::session::{Session, Transport};
 
 /// The session that a message comes with.
@@ -59,7 +62,7 @@ pub(crate) enum Outcome {
     /// Send this.
     Reply(Reply),
     /// Run this, then send its answer.
-    Call(Box<Call>),
+    Run(Run),
     /// A session was opened: send this with its id.
     Opened(Arc<Session>, Reply),
     /// Nothing: it was a notification or a response.
@@ -68,7 +71,15 @@ pub(crate) enum Outcome {
     Refused(Reply),
 }
 
-impl Line<'_> {
+impl<'a> Line<'a> {
+    /// Where a modern request is entered to be cancelled: over HTTP its stream is closed instead.
+    fn flights(&self) -> Option<&'a Arc<Flights>> {
+        match self {
+            Self::Socket { flights, .. } => Some(flights),
+            Self::Http { .. } => None,
+        }
+    }
+
     fn headers(&self) -> Option<&HeaderMap> {
         match self {
             Self::Socket { .. } => None,
@@ -146,10 +157,10 @@ impl Core {
             Incoming::Notification { method, params } => {
                 note(line, &method, params).map_or_else(refused, |()| Outcome::Taken)
             }
-            Incoming::Response(response) => {
-                note_response(&response);
-                Outcome::Taken
-            }
+            Incoming::Response(response) => match Answering::of(&response) {
+                Some(answering) => Outcome::Run(Run::Answer(Box::new(answering))),
+                None => Outcome::Taken,
+            },
         }
     }
 
@@ -161,13 +172,19 @@ impl Core {
         let flight = flights
             .map(|flights| flights.begin(&request.id))
             .transpose()?;
-        match call::admit(&self.catalogue(), request)? {
-            Admission::Answered(reply) => Ok(Outcome::Reply(reply)),
-            Admission::Call(call) => Ok(Outcome::Call(match flight {
-                Some(flight) => call.cancelled_by(flight),
-                None => call,
-            })),
-        }
+        Ok(
+            match call::admit(&self.catalogue(), self.keys(), request)? {
+                Admission::Answered(reply) => Outcome::Reply(reply),
+                Admission::Call(call) => Outcome::Run(Run::Call(match flight {
+                    Some(flight) => call.cancelled_by(flight),
+                    None => call,
+                })),
+                Admission::Retry(retry) => Outcome::Run(Run::Retry(match flight {
+                    Some(flight) => retry.cancelled_by(flight),
+                    None => retry,
+                })),
+            },
+        )
     }
 }
 
@@ -218,13 +235,4 @@ fn note(line: &Line<'_>, method: &str, raw: Option<&RawValue>) -> Result<(), Fau
         }
     }
     Ok(())
-}
-
-/// No request of ours is open: there is nothing that it could answer.
-fn note_response(response: &Response<'_>) {
-    tracing::debug!(
-        id = response.id.as_ref().map(RequestId::as_json),
-        refused = response.outcome.is_err(),
-        "a response to nothing that was asked"
-    );
 }

@@ -1,8 +1,10 @@
 //! Requests of the modern era: each on its own, with its revision and capabilities in `_meta`.
 
+use std::borrow::Cow;
+
 use serde_json::value::RawValue;
 
-use super::{Line, Outcome, check_introduction};
+use super::{Line, Outcome, check_introduction, tasks};
 use crate::answer::{Hears, Reply};
 use crate::call;
 use crate::core::Core;
@@ -29,10 +31,11 @@ impl Core {
         let known = Method::parse(method);
         if let Some(headers) = line.headers() {
             let name = match known {
-                Some(Method::CallTool) => params.name.as_deref(),
+                Some(Method::CallTool) => params.name.clone(),
+                Some(Method::Task(_)) => tasks::name_of(raw).map(Cow::Owned),
                 _ => None,
             };
-            headers::check_standard(headers, method, name)?;
+            headers::check_standard(headers, method, name.as_deref())?;
         }
         match known {
             Some(Method::Discover) => Ok(Outcome::Reply(Reply::members(id, &[self.discovery()]))),
@@ -59,11 +62,17 @@ impl Core {
                     session: None,
                     principal: &self.principal,
                 };
-                let flights = match line {
-                    Line::Socket { flights, .. } => Some(*flights),
-                    Line::Http { .. } => None,
+                self.admit(request, line.flights())
+            }
+            Some(Method::Task(task)) => {
+                let asked = tasks::Asked {
+                    era: Era::Modern,
+                    id,
+                    name: method,
+                    raw,
+                    params,
                 };
-                self.admit(request, flights)
+                tasks::serve(asked, task, Hears::default(), line.flights())
             }
             Some(Method::Initialize | Method::Ping | Method::SetLogLevel) | None => {
                 Err(Fault::UnknownMethod(method.to_owned()))

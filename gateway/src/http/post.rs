@@ -18,7 +18,6 @@ use hyper::body::Incoming;
 
 use crate::answer::Reply;
 use crate::batch::Batch;
-use crate::call::Call;
 use crate::core::Core;
 use crate::dispatch::{Line, Outcome, Presented};
 use crate::error::Fault;
@@ -26,6 +25,7 @@ use crate::headers;
 use crate::http::{Body, LEGACY, empty, error, json, reply, session_of, sse};
 use crate::jsonrpc;
 use crate::outbox::Outbox;
+use crate::run::Run;
 
 /// How long a body may take to arrive.
 const BODY_PATIENCE: Duration = Duration::from_secs(60);
@@ -99,7 +99,7 @@ pub(crate) async fn serve(core: &Arc<Core>, request: Request<Incoming>) -> Respo
             }
             response
         }
-        Outcome::Call(call) => serve_call(core, call, accepts).await,
+        Outcome::Run(run) => serve_run(core, run, accepts).await,
     }
 }
 
@@ -206,7 +206,7 @@ fn in_form(answer: Reply, accepts: Accepts) -> Response<Body> {
 
 async fn serve_batch(core: &Arc<Core>, batch: Batch) -> Response<Body> {
     // Notifications of a batch's calls have no stream to go to.
-    let unread = Arc::default();
+    let unread = Arc::new(Outbox::deaf());
     match batch.run(core.clone(), &unread).await {
         Some(text) => json(StatusCode::OK, text),
         None => empty(StatusCode::ACCEPTED),
@@ -222,9 +222,13 @@ enum First {
     TakesLong,
 }
 
-async fn serve_call(core: &Arc<Core>, call: Box<Call>, accepts: Accepts) -> Response<Body> {
-    let outbox = Arc::new(Outbox::default());
-    let mut answer: Answer = Box::pin(call.run(core.clone(), Arc::clone(&outbox)));
+async fn serve_run(core: &Arc<Core>, run: Run, accepts: Accepts) -> Response<Body> {
+    let outbox = Arc::new(if accepts.events {
+        Outbox::default()
+    } else {
+        Outbox::deaf()
+    });
+    let mut answer: Answer = Box::pin(run.run(core.clone(), Arc::clone(&outbox)));
     if !accepts.events {
         return answered(answer.await, accepts);
     }

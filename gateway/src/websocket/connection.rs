@@ -239,8 +239,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.outbox.answer(reply.text);
                 self.watch_tools(self.core.tools_changes());
             }
-            Outcome::Call(call) => {
-                let answer = call.run(self.core.clone(), Arc::clone(&self.outbox));
+            Outcome::Run(run) => {
+                let answer = run.run(self.core.clone(), Arc::clone(&self.outbox));
                 self.calls += 1;
                 self.jobs.push(Box::pin(async move {
                     Event::Answered(answer.await.map(|reply| reply.text))

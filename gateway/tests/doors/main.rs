@@ -11,4 +11,6 @@ mod legacy;
 mod modern;
 mod platform;
 mod socket_client;
+mod suspension;
+mod tasks;
 mod websocket;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use dormouse_broker::{Broker, Claim, Report, Work};
+use dormouse_broker::{Asks, Broker, Claim, Report, Work};
 use dormouse_contract::Manifest;
 use dormouse_contract::door::Door;
 use dormouse_contract::policy::Delivery;
@@ -45,6 +45,7 @@ pub fn pool(name: &str, tools: &[&str]) -> Arc<Registration> {
         json!({
             "name": name,
             "description": "what its name says",
+            "execution": {"taskSupport": if *name == "echo" { "forbidden" } else { "optional" }},
             "inputSchema": {"type": "object", "properties": {
                 "text": {"type": "string", "x-mcp-header": "Text"},
             }},
@@ -65,7 +66,7 @@ pub fn pool(name: &str, tools: &[&str]) -> Arc<Registration> {
     })
 }
 
-pub const TOOLS: [&str; 6] = ["echo", "tell", "wait", "break", "refuse", "pretty"];
+pub const TOOLS: [&str; 7] = ["echo", "tell", "wait", "break", "refuse", "pretty", "ask"];
 
 impl Platform {
     pub async fn start() -> Self {
@@ -159,6 +160,7 @@ async fn run(broker: Broker, functions: Functions, claim: Claim) {
                 }
             }
         }
+        "ask" => ask(&claim),
         "break" => failed(-32_603, Outcome::Unknown),
         "refuse" => failed(-32_602, Outcome::Failed),
         other => panic!("no such tool: {other}"),
@@ -183,6 +185,21 @@ async fn tell(broker: &Broker, claim: &Claim) {
         assert!(broker.progress(claim.task, claim.token, &told));
     }
     tokio::time::sleep(Duration::from_millis(20)).await;
+}
+
+/// Asks two things at once, then tells the answers.
+fn ask(claim: &Claim) -> Report {
+    match &claim.replay {
+        Some(replay) => Report::Completed(result(std::str::from_utf8(&replay.answers).unwrap())),
+        None => Report::Suspended(Asks {
+            asks: Bytes::from_static(
+                br#"{"grade":{"method":"elicitation/create","params":{ "message":"Which grade?",
+                   "requestedSchema":{"type":"object","properties":{"grade":{"type":"integer"}}}}},
+                   "where":{"method":"roots/list"}}"#,
+            ),
+            revision: Some("1".to_owned()),
+        }),
+    }
 }
 
 fn failed(code: i32, outcome: Outcome) -> Report {

@@ -1,0 +1,39 @@
+//! What has to be run before a message is answered.
+
+use std::sync::Arc;
+
+use crate::answer::Reply;
+use crate::call::{Call, Retry};
+use crate::core::Core;
+use crate::outbox::Outbox;
+use crate::response::Answering;
+use crate::tasks;
+
+/// What a message comes to that cannot be answered at once.
+#[derive(Debug)]
+pub(crate) enum Run {
+    /// A call, from its acceptance on.
+    Call(Box<Call>),
+    /// A call that was asked something.
+    Retry(Box<Retry>),
+    /// A request about tasks.
+    Task(Box<tasks::request::Request>),
+    /// A legacy client's response to what a task asks.
+    Answer(Box<Answering>),
+}
+
+impl Run {
+    /// Runs it. `None`: there is nothing to send.
+    pub async fn run(self, core: Arc<Core>, outbox: Arc<Outbox>) -> Option<Reply> {
+        match self {
+            Self::Call(call) => call.run(core, outbox).await,
+            // Boxed: calls are many, and their future shall not have the size of these.
+            Self::Retry(retry) => Box::pin(retry.run(core, outbox)).await,
+            Self::Task(request) => Box::pin(request.run(core, outbox)).await,
+            Self::Answer(answering) => {
+                Box::pin(answering.run(core)).await;
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Calls that clients follow as tasks, in both eras.
+
+use serde_json::{Value, json};
+
+use crate::http_client::{modern, open_session, post, post_modern, request};
+use crate::platform::Platform;
+use crate::socket_client::open;
+
+const EXTENSION: &str = "io.modelcontextprotocol/tasks";
+
+fn declared(id: u32, method: &str, params: Value) -> Value {
+    let mut message = modern(id, method, params);
+    message["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] =
+        json!({"elicitation": {}, "extensions": {EXTENSION: {}}});
+    message
+}
+
+/// Sends a modern request about a task, with the header that mirrors its id.
+async fn about(platform: &Platform, message: &Value) -> Value {
+    let method = message["method"].as_str().unwrap().to_owned();
+    let task = message["params"]["taskId"].as_str().unwrap().to_owned();
+    let headers = [
+        ("mcp-protocol-version", "2026-07-28"),
+        ("mcp-method", &method),
+        ("mcp-name", &task),
+    ];
+    post(platform.address, &headers, message).await.json().await
+}
+
+async fn get(platform: &Platform, task: &Value) -> Value {
+    let get = declared(9, "tasks/get", json!({"taskId": task}));
+    about(platform, &get).await["result"].take()
+}
+
+async fn until(platform: &Platform, task: &Value, status: &str) -> Value {
+    loop {
+        let seen = get(platform, task).await;
+        if seen["status"] == status {
+            return seen;
+        }
+        assert!(matches!(
+            seen["status"].as_str(),
+            Some("working" | "input_required")
+        ));
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_long_modern_call_becomes_a_task() {
+    let platform = Platform::start().await;
+    let call = declared(1, "tools/call", json!({"name": "wait"}));
+    let created = post_modern(platform.address, &call).await.json().await["result"].take();
+    assert_eq!(created["resultType"], "task", "{created}");
+    assert_eq!(created["status"], "working");
+    let task = &created["taskId"];
+    assert_eq!(get(&platform, task).await["status"], "working");
+    platform.functions.go_on.add_permits(1);
+    let ended = until(&platform, task, "completed").await;
+    assert_eq!(ended["result"]["content"][0]["text"], "waited");
+    assert_eq!(ended["resultType"], "complete");
+    let again = declared(3, "tasks/cancel", json!({"taskId": task}));
+    let again = about(&platform, &again).await;
+    assert_eq!(again["result"], json!({"resultType": "complete"}));
+}
+
+#[tokio::test]
+async fn without_the_extension_a_call_is_waited_for_and_tasks_are_not_there() {
+    let platform = Platform::start().await;
+    platform.functions.go_on.add_permits(1);
+    let call = modern(1, "tools/call", json!({"name": "wait"}));
+    let answer = post_modern(platform.address, &call).await.answer().await;
+    assert_eq!(answer["result"]["resultType"], "complete");
+    for method in ["tasks/get", "tasks/update", "tasks/cancel"] {
+        let params = json!({"taskId": "nope", "inputResponses": {}});
+        let refused = about(&platform, &modern(2, method, params)).await;
+        assert_eq!(refused["error"]["code"], -32_021, "{refused}");
+        let required = &refused["error"]["data"]["requiredCapabilities"];
+        assert!(required["extensions"][EXTENSION].is_object());
+    }
+    for method in ["tasks/result", "tasks/list"] {
+        let params = json!({"taskId": "nope"});
+        let refused = about(&platform, &declared(3, method, params)).await;
+        assert_eq!(refused["error"]["code"], -32_601, "{refused}");
+    }
+    let unknown = declared(4, "tasks/get", json!({"taskId": "nope"}));
+    assert_eq!(about(&platform, &unknown).await["error"]["code"], -32_602);
+}
+
+#[tokio::test]
+async fn a_modern_task_is_cancelled() {
+    let platform = Platform::start().await;
+    let call = declared(1, "tools/call", json!({"name": "wait"}));
+    let created = post_modern(platform.address, &call).await.json().await["result"].take();
+    let cancel = declared(2, "tasks/cancel", json!({"taskId": created["taskId"]}));
+    let done = about(&platform, &cancel).await;
+    assert_eq!(done["result"], json!({"resultType": "complete"}));
+    until(&platform, &created["taskId"], "cancelled").await;
+    platform.functions.cancelled.notified().await;
+}
+
+fn legacy_call(id: u32, tool: &str) -> Value {
+    let params = json!({"name": tool, "arguments": {}, "task": {"ttl": 60_000}});
+    request(id, "tools/call", params)
+}
+
+#[tokio::test]
+async fn a_legacy_client_follows_a_call_as_a_task() {
+    let platform = Platform::start().await;
+    let mut socket = open(platform.address, "2025-11-25").await;
+    let created = socket.ask(&legacy_call(1, "wait")).await["result"].take();
+    let task = created["task"]["taskId"].clone();
+    assert_eq!(created["task"]["status"], "working", "{created}");
+    let params = json!({"taskId": task});
+    let seen = socket.ask(&request(2, "tasks/get", params.clone())).await;
+    assert_eq!(seen["result"]["status"], "working");
+    socket
+        .send(&request(3, "tasks/result", params.clone()))
+        .await;
+    platform.functions.go_on.add_permits(1);
+    let result = socket.receive().await;
+    assert_eq!(result["id"], 3);
+    assert_eq!(result["result"]["content"][0]["text"], "waited");
+    let related = &result["result"]["_meta"]["io.modelcontextprotocol/related-task"];
+    assert_eq!(related["taskId"], task);
+    let list = socket.ask(&request(4, "tasks/list", json!({}))).await;
+    assert_eq!(list["result"]["tasks"][0]["taskId"], task);
+    assert_eq!(list["result"]["tasks"][0]["status"], "completed");
+    let late = socket.ask(&request(5, "tasks/cancel", params)).await;
+    assert_eq!(late["error"]["code"], -32_602, "{late}");
+}
+
+#[tokio::test]
+async fn a_legacy_task_asks_on_the_stream_of_its_result() {
+    let platform = Platform::start().await;
+    let id = open_session(platform.address, "2025-11-25").await;
+    let session = [("mcp-session-id", id.as_str())];
+    let created = post(platform.address, &session, &legacy_call(1, "ask")).await;
+    let task = created.json().await["result"]["task"]["taskId"].clone();
+    let fetch = request(2, "tasks/result", json!({"taskId": task}));
+    let mut stream = post(platform.address, &session, &fetch).await;
+    for _ in 0..2 {
+        let asked = stream.event().await.unwrap();
+        let related = &asked["params"]["_meta"]["io.modelcontextprotocol/related-task"];
+        assert_eq!(related["taskId"], task, "{asked}");
+        let error = json!({"code": -1, "message": "not now"});
+        let refusal = json!({"jsonrpc": "2.0", "id": asked["id"], "error": error});
+        post(platform.address, &session, &refusal).await;
+    }
+    let result = stream.event().await.unwrap();
+    assert_eq!(result["id"], 2);
+    assert!(result.to_string().contains("not now"));
+}
+
+#[tokio::test]
+async fn a_legacy_task_is_cancelled_and_stays_so() {
+    let platform = Platform::start().await;
+    let mut socket = open(platform.address, "2025-11-25").await;
+    let created = socket.ask(&legacy_call(1, "wait")).await;
+    let params = json!({"taskId": created["result"]["task"]["taskId"]});
+    let cancelled = socket.ask(&request(2, "tasks/cancel", params)).await;
+    assert_eq!(cancelled["result"]["status"], "cancelled", "{cancelled}");
+}
+
+#[tokio::test]
+async fn tools_and_revisions_decide_whether_a_call_may_be_a_task() {
+    let platform = Platform::start().await;
+    let mut socket = open(platform.address, "2025-11-25").await;
+    let refused = socket.ask(&legacy_call(1, "echo")).await;
+    assert_eq!(refused["error"]["code"], -32_601, "{refused}");
+    let mut older = open(platform.address, "2025-06-18").await;
+    let ignored = older.ask(&legacy_call(1, "echo")).await;
+    assert!(ignored["result"]["content"].is_array(), "{ignored}");
+    let unknown = older.ask(&request(2, "tasks/list", json!({}))).await;
+    assert_eq!(unknown["error"]["code"], -32_601);
+}

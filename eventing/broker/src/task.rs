@@ -270,6 +270,9 @@ pub enum Stepped {
     Known,
     /// Another result was committed before, and holds.
     Different,
+    /// Tasks of events keep no steps: an event is delivered as it was sent, so nothing could bring
+    /// them along.
+    NotKept,
     /// The token is not that of a running attempt.
     NotRunning,
 }

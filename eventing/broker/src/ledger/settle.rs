@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use dormouse_contract::suspension::DIFFERENT_REPLAY;
 use dormouse_contract::task::{Failed, Outcome};
 use rusqlite::Result;
 
@@ -296,8 +297,14 @@ impl Ledger {
 }
 
 /// A failed event always is a dead letter; a failed call is, unless the function itself refused it
-/// (then the caller has its answer).
+/// (then the caller has its answer). A replay that differs is the deployment's fault.
 fn is_dead_letter(ending: &Ending, live: Option<&Live>) -> bool {
     let is_event = live.is_some_and(|live| live.is_event);
-    is_event || ending.outcome() != Some(Outcome::Failed)
+    let is_refused = match ending {
+        Ending::Failed(failed) => {
+            failed.outcome == Outcome::Failed && failed.error.code != DIFFERENT_REPLAY
+        }
+        Ending::Completed(_) | Ending::Cancelled(_) => false,
+    };
+    is_event || !is_refused
 }

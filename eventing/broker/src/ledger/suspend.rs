@@ -225,8 +225,10 @@ impl Ledger {
         name: &str,
         result: &[u8],
     ) -> Result<Stepped> {
-        if self.live.get(&task).is_none_or(|live| live.token != token) {
-            return Ok(Stepped::NotRunning);
+        match self.live.get(&task).filter(|live| live.token == token) {
+            None => return Ok(Stepped::NotRunning),
+            Some(live) if live.is_event => return Ok(Stepped::NotKept),
+            Some(_) => {}
         }
         self.store_live(task)?;
         match self.store.step(task, name)? {

@@ -120,7 +120,7 @@ impl Ledger {
                 (1, true) => (Outcome::Unknown, "an earlier attempt may have run"),
                 (..) => (
                     Outcome::Unknown,
-                    "it ran until it asked, and may have gone on",
+                    "it ran until it asked, and had yet to go on",
                 ),
             };
             let why = format!(

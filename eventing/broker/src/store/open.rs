@@ -11,9 +11,9 @@ use crate::error::Error;
 /// What each version of the schema added to the one before; the first is the whole of version 1.
 ///
 /// A version only adds tables, indexes and columns that may be absent. So a store is migrated
-/// forward at start, and the version of the program before this one's successor can go on with
-/// what the successor has written: it leaves alone what it does not know. A version that changed
-/// more than that would skip a number.
+/// forward at start, and a program goes on with a store that its next version has written: it
+/// leaves alone what it does not know. A version that has to change more skips a number (an empty
+/// entry here), so that the one before refuses its stores.
 const VERSIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("suspensions.sql")];
 
 /// The schema's version, in `PRAGMA user_version`.

@@ -2,9 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+mod asking;
 mod life;
 mod recovery;
 mod retries;
 mod stage;
+mod steps;
 mod store;
 mod suspension;
+mod wandering;

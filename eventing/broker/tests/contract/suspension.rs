@@ -3,60 +3,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use dormouse_broker::{
-    Accepted, Answered, Asks, Broker, Claim, Ending, Error, NewTask, News, Replay, Report, State,
-    Stepped, TaskId, Waiter, Work,
-};
-use dormouse_contract::policy::Stored;
+use dormouse_broker::{Accepted, Answered, Ending, Error, NewTask, Replay, State, TaskId, Work};
 use dormouse_contract::task::Outcome;
 
+use crate::asking::*;
 use crate::stage::*;
-
-const GRADE: &str = r#""grade":{ "method":"elicitation/create", "params":{"message":"Which?"} }"#;
-const MODEL: &str = r#""model":{"method":"sampling/createMessage","params":{"n":1.0}}"#;
-const SEVEN: &str = r#"{"grade":{"result":{ "action":"accept", "content":{"n":7.0} }}}"#;
-
-fn asking(asks: &[&str]) -> Report {
-    Report::Suspended(Asks {
-        asks: format!("{{{}}}", asks.join(",")).into(),
-        revision: Some("r1".to_owned()),
-    })
-}
-
-fn object(asks: &[&str]) -> Bytes {
-    format!("{{{}}}", asks.join(",")).into()
-}
-
-async fn answer(broker: &Broker, task: TaskId, round: u32, answers: &'static str) -> Answered {
-    let me = Some("local/anonymous");
-    let answers = Bytes::from_static(answers.as_bytes());
-    broker.answer(task, me, round, answers).await.unwrap()
-}
-
-async fn asked(waiter: &mut Waiter) -> (TaskId, u32, Bytes) {
-    let news = tokio::time::timeout(Duration::from_secs(20), waiter.next()).await;
-    match news.unwrap().unwrap() {
-        News::Suspended { task, round, asks } => (task, round, asks),
-        other => panic!("a question was expected, not {other:?}"),
-    }
-}
-
-/// Accepts a task whose first round asks for the grade.
-async fn suspended(bench: &mut Bench, task: &NewTask) -> (Waiter, Claim) {
-    let mut waiter = bench.broker.wait(task.id);
-    bench.broker.accept(task.clone()).await.unwrap();
-    let claim = bench.claim().await;
-    let state = bench.settle(&claim, asking(&[GRADE])).await;
-    assert_eq!(state, Some(State::Suspended));
-    let (of, round, asks) = asked(&mut waiter).await;
-    assert_eq!((of, round, asks), (task.id, 1, object(&[GRADE])));
-    (waiter, claim)
-}
-
-fn lazily(mut task: NewTask) -> NewTask {
-    task.delivery.stored = Stored::Lazily;
-    task
-}
 
 #[tokio::test]
 async fn a_question_frees_the_slot_and_its_answer_begins_the_next_round() {
@@ -205,48 +156,6 @@ async fn an_answer_that_was_promised_outlives_the_platform() {
 }
 
 #[tokio::test]
-async fn steps_and_answers_are_kept_over_retry_and_restart() {
-    let mut bench = bench(1, 10).await;
-    let task = repeatable(task());
-    let (_waiter, _) = suspended(&mut bench, &task).await;
-    answer(&bench.broker, task.id, 1, SEVEN).await;
-    let claim = bench.claim().await;
-    let step = async |bench: &Bench, claim: &Claim, name, result: &'static str| {
-        let result = Bytes::from_static(result.as_bytes());
-        let stepped = bench.broker.step(claim.task, claim.token, name, result);
-        stepped.await.unwrap()
-    };
-    assert_eq!(
-        step(&bench, &claim, "charge", r#"{ "id":1.0 }"#).await,
-        Stepped::Stored
-    );
-    assert_eq!(
-        step(&bench, &claim, "charge", r#"{ "id":1.0 }"#).await,
-        Stepped::Known
-    );
-    assert_eq!(
-        step(&bench, &claim, "charge", "2").await,
-        Stepped::Different
-    );
-    bench.settle(&claim, failed(Outcome::Unknown)).await;
-    assert_eq!(step(&bench, &claim, "mail", "1").await, Stepped::NotRunning);
-
-    let second = bench.claim().await;
-    assert_eq!((second.round, second.attempt), (2, 2));
-    let replay = second.replay.clone().unwrap();
-    assert_eq!(replay.steps, r#"{"charge":{ "id":1.0 }}"#);
-    assert_eq!(replay.answers, SEVEN);
-    assert_eq!(step(&bench, &second, "mail", "null").await, Stepped::Stored);
-
-    let mut bench = bench.crash(1, 10).await;
-    let third = bench.claim().await;
-    assert_eq!((third.task, third.round, third.attempt), (task.id, 2, 3));
-    let replay = third.replay.unwrap();
-    assert_eq!(replay.steps, r#"{"charge":{ "id":1.0 },"mail":null}"#);
-    assert_eq!(replay.revision.as_deref(), Some("r1"));
-}
-
-#[tokio::test]
 async fn nobody_answers_in_time() {
     let mut bench = bench(1, 10).await;
     let mut late = keyed("k");
@@ -321,38 +230,6 @@ async fn who_joins_by_the_key_takes_over_the_questions() {
     for waiter in [&mut waiter, &mut joined] {
         assert_eq!(ending(waiter).await.0, first.id);
     }
-}
-
-#[tokio::test]
-async fn an_unstored_task_gets_its_row_when_it_steps_or_asks() {
-    let mut bench = bench(2, 10).await;
-    let (asks, steps) = (lazily(task()), repeatable(lazily(task())));
-    bench.broker.accept(asks.clone()).await.unwrap();
-    let claim = bench.claim().await;
-    assert!(bench.broker.task(asks.id).await.unwrap().is_none());
-    let standing = bench.broker.standing(asks.id).await.unwrap().unwrap();
-    assert_eq!(
-        (standing.state, standing.round, standing.work),
-        (State::Running, 1, asks.work.clone())
-    );
-    let early = answer(&bench.broker, asks.id, 1, SEVEN).await;
-    assert_eq!(early, Answered::TooLate(State::Running));
-    bench.settle(&claim, asking(&[GRADE])).await;
-
-    bench.broker.accept(steps.clone()).await.unwrap();
-    let claim = bench.claim().await;
-    let result = Bytes::from_static(b"1");
-    let stepped = bench.broker.step(steps.id, claim.token, "s", result).await;
-    assert_eq!(stepped.unwrap(), Stepped::Stored);
-    assert_eq!(bench.state(steps.id).await, State::Running);
-
-    let mut bench = bench.crash(2, 10).await;
-    let again = bench.claim().await;
-    assert_eq!((again.task, again.attempt), (steps.id, 2));
-    assert_eq!(again.replay.unwrap().steps, r#"{"s":1}"#);
-    let answered = answer(&bench.broker, asks.id, 1, SEVEN).await;
-    assert_eq!(answered, Answered::Continued);
-    assert_eq!(bench.claim().await.round, 2);
 }
 
 #[tokio::test]

@@ -73,6 +73,10 @@ pub(super) enum Problem {
     )]
     StepDiffers(String),
     #[error(
+        "step `{0}` is not committed: a task of an event keeps no steps, because nothing would bring them to the next attempt; hand the task's id on as an idempotency key instead"
+    )]
+    StepNotKept(String),
+    #[error(
         "step `{0}` is not committed: `taskid` and `attempttoken` name no running attempt, so it has ended or the token is wrong; stop working on it"
     )]
     StepNotRunning(String),
@@ -130,6 +134,7 @@ impl Problem {
                 (S::FORBIDDEN, "unproven-event", "Sender not proven")
             }
             Self::StepDiffers(_) => (S::CONFLICT, "step-differs", "Step was committed before"),
+            Self::StepNotKept(_) => (S::CONFLICT, "step-not-kept", "Step cannot be kept"),
             Self::StepNotRunning(_) => (S::CONFLICT, "not-running", "Attempt is not running"),
             Self::Refused(refusal) => refusal_kind(refusal),
             Self::Broker(dormouse_broker::Error::Stopped) => {

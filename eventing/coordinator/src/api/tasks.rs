@@ -50,6 +50,7 @@ pub struct Cancelled {
 pub(super) struct ListQuery {
     pool: Option<String>,
     state: Option<dormouse_broker::State>,
+    principal: Option<String>,
     dead: bool,
     before: Option<TaskId>,
     limit: Option<usize>,
@@ -97,7 +98,7 @@ async fn page(api: &Api, query: ListQuery) -> Result<Json<TaskPage>, Problem> {
         pool: query.pool,
         state: query.state,
         dead: query.dead,
-        principal: None,
+        principal: query.principal,
         before: query.before,
         limit: Some(size),
     };

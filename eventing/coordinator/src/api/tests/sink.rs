@@ -77,6 +77,11 @@ async fn a_step_is_committed_before_it_is_answered() {
     let late = step(&stage, &claim, r#"{"step":"mail","result":1}"#).await;
     assert_eq!(late.status, StatusCode::CONFLICT);
     assert!(detail(&late).contains("no running attempt"));
+
+    let event = stage.claim().await;
+    let refused = step(&stage, &event, charged).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT);
+    assert!(detail(&refused).contains("keeps no steps"));
 }
 
 #[tokio::test]

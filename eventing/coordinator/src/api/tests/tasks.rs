@@ -68,6 +68,10 @@ async fn lists_are_filtered_and_paged() {
         .json();
     assert_eq!(second["tasks"].as_array().unwrap().len(), 1);
     assert_eq!(second.get("next"), None);
+    for (principal, count) in [("event%2F%2Frepos%2Fx", 3), ("someone", 0)] {
+        let theirs = stage.get(&format!("/tasks?principal={principal}")).await;
+        assert_eq!(theirs.json()["tasks"].as_array().unwrap().len(), count);
+    }
     let running = stage.get("/tasks?state=running").await.json();
     assert_eq!(running["tasks"].as_array().unwrap().len(), 1);
     assert_eq!(

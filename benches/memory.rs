@@ -99,6 +99,7 @@ fn gateway_alone() {
         let gateway = Gateway::new(
             dormouse_gateway::Config::new(Default::default()),
             broker,
+            dormouse_gateway::Store::open(folder.path()).unwrap(),
             registrations,
         );
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

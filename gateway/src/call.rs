@@ -52,7 +52,7 @@ pub struct Request<'a> {
     pub client: &'a str,
     /// What the client hears of the call.
     pub hears: Hears,
-    /// Its legacy session's id.
+    /// Its legacy session's handle.
     pub session: Option<&'a Arc<str>>,
     /// Who calls.
     pub principal: &'a Arc<str>,
@@ -275,11 +275,19 @@ fn compose(request: &Request<'_>, tool: &Tool) -> Bytes {
 }
 
 fn reply_to(session: &str, id: &RequestId) -> Bytes {
-    // Session ids are base64url: nothing to escape.
+    // Handles are base64url: nothing to escape.
     format!(r#"{{"session":"{session}","id":{id}}}"#).into()
 }
 
 impl Call {
+    /// The task that it becomes, for calls of the legacy era.
+    pub(crate) fn legacy_task(&self) -> Option<TaskId> {
+        match self.era {
+            Era::Legacy(_) => Some(self.task.id),
+            Era::Modern => None,
+        }
+    }
+
     /// Lets the client cancel the call by its id.
     #[must_use]
     pub fn cancelled_by(mut self: Box<Self>, flight: Flight) -> Box<Self> {

@@ -28,8 +28,16 @@ pub struct Config {
     pub keep_alive: Duration,
     /// How long a POST waits for its answer before it becomes a stream. Default 500 ms.
     pub stream_after: Duration,
-    /// How long an HTTP session may rest before it is forgotten. Default 30 min.
+    /// How long a call's stream of events may stay open before it is closed for the client to come
+    /// back to it (2025-11-25, "Sending Messages to the Server"); the call goes on. `None`: until
+    /// the call ends. Default 5 min.
+    pub poll_after: Option<Duration>,
+    /// How long a session that outlives its connections may rest before it is forgotten. At rest
+    /// it takes a row in the store and no memory. Default 24 h.
     pub session_idle: Duration,
+    /// How many sessions over HTTP may be in memory; beyond it the ones that rested longest are in
+    /// the store alone, which holds ten times as many. Default 10,000.
+    pub max_sessions: usize,
     /// How long a modern call goes on after its client has gone. Default 1 s.
     pub cancel_grace: Duration,
     /// How often a call that takes long shows that it lives, to clients that gave a progress
@@ -63,7 +71,9 @@ impl Config {
             max_in_flight: 256,
             keep_alive: Duration::from_secs(25),
             stream_after: Duration::from_millis(500),
-            session_idle: Duration::from_secs(30 * 60),
+            poll_after: Some(Duration::from_secs(5 * 60)),
+            session_idle: Duration::from_secs(24 * 60 * 60),
+            max_sessions: 10_000,
             cancel_grace: Duration::from_secs(1),
             progress_every: Duration::from_secs(20),
             task_after: Duration::from_millis(300),

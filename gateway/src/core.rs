@@ -14,6 +14,7 @@ use crate::era::{self, Revision};
 use crate::error::Fault;
 use crate::meters;
 use crate::session::Sessions;
+use crate::store::Store;
 use crate::suspension::state::{Keys, Round};
 use crate::tasks;
 
@@ -37,13 +38,13 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    pub fn new(config: Config, broker: Broker, pools: &Registrations) -> Self {
+    pub fn new(config: Config, broker: Broker, store: Store, pools: &Registrations) -> Self {
         let catalogue = Arc::new(Catalogue::build(pools, config.page_size, None));
         announce(&catalogue);
         let modern_list = modern_list(&config);
         Self {
             principal: config.principal().into(),
-            sessions: Sessions::new(meters::sessions()),
+            sessions: Sessions::new(store, config.max_sessions, meters::sessions()),
             tools: watch::Sender::new(catalogue.fingerprint()),
             catalogue: watch::Sender::new(catalogue),
             discovery: discovery(&config, &modern_list),
@@ -215,7 +216,7 @@ pub(crate) async fn sweep_sessions(core: Weak<Core>) {
     loop {
         ticks.tick().await;
         let Some(core) = core.upgrade() else { return };
-        let forgotten = core.sessions.sweep(core.config.session_idle);
+        let forgotten = core.sessions.sweep(core.config.session_idle).await;
         if forgotten > 0 {
             tracing::debug!(forgotten, "sessions at rest are forgotten");
         }

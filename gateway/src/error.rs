@@ -62,6 +62,11 @@ pub enum Fault {
     /// No session of this id is open for this caller.
     #[error("no such session: it has ended, or was never opened; initialize again")]
     UnknownSession,
+    /// As many sessions are open as there may be, and none of them rests.
+    #[error(
+        "too many sessions are open and in use: end those that are not needed, or try again later"
+    )]
+    TooManySessions,
     /// No such method here.
     #[error("method `{0}` is not offered here")]
     UnknownMethod(String),
@@ -159,6 +164,7 @@ impl Fault {
             Self::UnsupportedVersion(_) => UNSUPPORTED_VERSION,
             Self::Refused(Refusal::Busy { .. }) => BUSY,
             Self::Refused(Refusal::UnknownPool(_) | Refusal::Stopping | Refusal::Storage(_))
+            | Self::TooManySessions
             | Self::Stopped => UNAVAILABLE,
             Self::BadResult(_) => INTERNAL_ERROR,
             Self::Function { code, .. } => *code,
@@ -189,6 +195,7 @@ impl Fault {
             | Self::TaskRequired(_)
             | Self::TaskForbidden(_)
             | Self::UnknownSession
+            | Self::TooManySessions
             | Self::UnknownMethod(_)
             | Self::InvalidParams(_)
             | Self::UnknownTool(_)
@@ -208,6 +215,9 @@ impl Fault {
     pub fn status(&self, era: Era) -> StatusCode {
         if matches!(self, Self::UnknownSession) {
             return StatusCode::NOT_FOUND;
+        }
+        if matches!(self, Self::TooManySessions) {
+            return StatusCode::SERVICE_UNAVAILABLE;
         }
         match (self.code(), era) {
             (METHOD_NOT_FOUND, Era::Modern) => StatusCode::NOT_FOUND,

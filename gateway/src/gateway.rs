@@ -16,6 +16,7 @@ use crate::catalogue::{Entry, Remark};
 use crate::config::Config;
 use crate::core::{self, Core};
 use crate::http;
+use crate::store::Store;
 
 /// How long to wait after the system refused a connection: most often it is out of files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -27,16 +28,21 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// A gateway that offers the tools of `pools` and stores calls with `broker`. A metrics
-    /// recorder, if there is to be one, must be installed before.
+    /// A gateway that offers the tools of `pools`, stores calls with `broker` and sessions in
+    /// `store`. A metrics recorder, if there is to be one, must be installed before.
     ///
     /// # Panics
     /// Outside a Tokio runtime: it follows the pools in the background.
     #[must_use]
-    pub fn new(config: Config, broker: Broker, pools: watch::Receiver<Registrations>) -> Self {
+    pub fn new(
+        config: Config,
+        broker: Broker,
+        store: Store,
+        pools: watch::Receiver<Registrations>,
+    ) -> Self {
         let mut pools = pools;
         let registrations = pools.borrow_and_update().clone();
-        let core = Arc::new(Core::new(config, broker, &registrations));
+        let core = Arc::new(Core::new(config, broker, store, &registrations));
         tokio::spawn(core::follow_pools(Arc::downgrade(&core), pools));
         tokio::spawn(core::sweep_sessions(Arc::downgrade(&core)));
         Self { core }

@@ -18,6 +18,8 @@ pub const METHOD: &str = "mcp-method";
 pub const NAME: &str = "mcp-name";
 /// The session of legacy requests.
 pub const SESSION_ID: &str = "mcp-session-id";
+/// Where a client of the legacy era goes on with a stream.
+pub const LAST_EVENT_ID: &str = "last-event-id";
 /// By which a repeated call is recognised.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use dormouse_broker::TaskId;
+
 use crate::answer::Reply;
 use crate::call::{Call, Retry};
 use crate::core::Core;
@@ -23,6 +25,15 @@ pub(crate) enum Run {
 }
 
 impl Run {
+    /// The task by which a client of the legacy era finds the stream again that this is answered
+    /// on.
+    pub fn resumable(&self) -> Option<TaskId> {
+        match self {
+            Self::Call(call) => call.legacy_task(),
+            Self::Retry(_) | Self::Task(_) | Self::Answer(_) => None,
+        }
+    }
+
     /// Runs it. `None`: there is nothing to send.
     pub async fn run(self, core: Arc<Core>, outbox: Arc<Outbox>) -> Option<Reply> {
         match self {

@@ -2,8 +2,10 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
+use dormouse_contract::duration;
 
 use crate::telemetry::LogFormat;
 
@@ -43,6 +45,16 @@ pub struct DevArgs {
     /// How long the end waits for running calls, in seconds.
     #[arg(long, default_value_t = 30, env = "DORMOUSE_DRAIN_SECONDS")]
     pub drain_seconds: u64,
+    /// How long a client's session may rest before it is forgotten (`90s`, `PT24H`).
+    #[arg(long, default_value = "24h", value_parser = duration::parse, env = "DORMOUSE_SESSION_IDLE")]
+    pub session_idle: Duration,
+    /// How many sessions over HTTP are kept in memory; the ones that rest longest make way.
+    #[arg(long, default_value_t = 10_000, env = "DORMOUSE_MAX_SESSIONS")]
+    pub max_sessions: usize,
+    /// How long a call's event stream stays open before the client is asked to come back to it;
+    /// `0s` for as long as the call takes.
+    #[arg(long, default_value = "5m", value_parser = duration::parse, env = "DORMOUSE_POLL_AFTER")]
+    pub poll_after: Duration,
     /// How log lines look.
     #[arg(long, value_enum, default_value_t, env = "DORMOUSE_LOG_FORMAT")]
     pub log_format: LogFormat,

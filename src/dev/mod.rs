@@ -20,7 +20,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use dormouse_broker::{Broker, Config, Durability};
 use dormouse_coordinator::Coordinator;
-use dormouse_gateway::Gateway;
+use dormouse_gateway::{Gateway, Store};
 use dormouse_host::Host;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -59,6 +59,7 @@ async fn run(args: DevArgs, token: Option<String>) -> anyhow::Result<()> {
     let door = doors::door(&args, token);
     let guarded = door.is_guarded();
     let broker = Broker::open(broker_config(&args))?;
+    let store = Store::open(&args.data_dir)?;
     let host = Host::new(dormouse_host::Config::default());
     let coordinator = Coordinator::new(broker.clone());
     let dispatcher = coordinator.clone();
@@ -91,9 +92,12 @@ async fn run(args: DevArgs, token: Option<String>) -> anyhow::Result<()> {
     let patience = Duration::from_secs(args.drain_seconds);
     let config = dormouse_gateway::Config {
         drain: patience,
+        session_idle: args.session_idle,
+        poll_after: (!args.poll_after.is_zero()).then_some(args.poll_after),
+        max_sessions: args.max_sessions,
         ..dormouse_gateway::Config::new(door)
     };
-    let gateway = Gateway::new(config, broker.clone(), coordinator.registrations());
+    let gateway = Gateway::new(config, broker.clone(), store, coordinator.registrations());
     let mut servers = JoinSet::new();
     let (mcp, admin) = (gateway.clone(), gateway);
     let (stop_mcp, stop_admin) = (stop.clone(), stop.clone());

@@ -44,6 +44,7 @@ impl Core {
             Some(Method::Ping) => Ok(Outcome::Reply(Reply::result(id, "{}"))),
             Some(Method::SetLogLevel) => {
                 session.set_log_level(level_of(raw)?);
+                self.sessions.note(session);
                 Ok(Outcome::Reply(Reply::result(id, "{}")))
             }
             Some(Method::ListTools) => {
@@ -63,7 +64,7 @@ impl Core {
                         progress_token: params.meta.progress_token.map(|token| token.get().into()),
                         log_level: Some(session.log_level()),
                     },
-                    session: Some(session.id()),
+                    session: Some(session.handle()),
                     principal: &self.principal,
                 };
                 self.admit(request, Some(session.flights()))
@@ -94,7 +95,9 @@ impl Core {
         id: &RequestId,
         raw: Option<&RawValue>,
     ) -> Result<Outcome, Fault> {
-        let flights = match line {
+        let introduction = introduction(raw)?;
+        let reply = Reply::result(id, &self.welcome(introduction.revision));
+        let session = match line {
             Line::Socket {
                 session: Some(_), ..
             } => {
@@ -102,14 +105,12 @@ impl Core {
                     "this connection is initialized already: open another one for another session",
                 ));
             }
-            Line::Socket { flights, .. } => Arc::clone(flights),
-            Line::Http { .. } => Arc::default(),
+            Line::Socket { flights, .. } => {
+                self.sessions
+                    .open_socket(&self.principal, introduction, Arc::clone(flights))
+            }
+            Line::Http { .. } => self.sessions.open(&self.principal, introduction)?,
         };
-        let introduction = introduction(raw)?;
-        let reply = Reply::result(id, &self.welcome(introduction.revision));
-        let session = self
-            .sessions
-            .open(&self.principal, line.transport(), introduction, flights);
         tracing::debug!(revision = %session.revision(), "session opened");
         Ok(Outcome::Opened(session, reply))
     }

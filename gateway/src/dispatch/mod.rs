@@ -24,7 +24,7 @@ use crate::jsonrpc::{Incoming, RequestId, for_each_member};
 use crate::method::Notice;
 use crate::response::Answering;
 use crate::run::Run;
-use crate::session::{Session, Transport};
+use crate::session::Session;
 
 /// The session that a message comes with.
 #[derive(Debug, Clone)]
@@ -84,13 +84,6 @@ impl<'a> Line<'a> {
         match self {
             Self::Socket { .. } => None,
             Self::Http { headers, .. } => Some(headers),
-        }
-    }
-
-    fn transport(&self) -> Transport {
-        match self {
-            Self::Socket { .. } => Transport::WebSocket,
-            Self::Http { .. } => Transport::Http,
         }
     }
 

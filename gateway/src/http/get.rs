@@ -1,10 +1,11 @@
-//! `GET /mcp`: the standing stream of a legacy session, for what the server says of itself.
+//! `GET /mcp`: the standing stream of a legacy session, for what the server says of itself; or,
+//! with `Last-Event-ID`, any stream of the session, to go on where it broke off.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use futures_util::Stream;
+use futures_util::StreamExt as _;
+use futures_util::stream::unfold;
 use http::header::{ACCEPT, HeaderMap};
 use http::{Response, StatusCode};
 use tokio::sync::watch;
@@ -14,10 +15,14 @@ use crate::answer::{Reply, TOOLS_CHANGED};
 use crate::core::Core;
 use crate::dispatch::Presented;
 use crate::error::Fault;
-use crate::http::{Body, LEGACY, error, is_modern, not_allowed, reply, session_of, sse};
+use crate::headers;
+use crate::http::stream::{EventId, Name, Reader};
+use crate::http::{Body, LEGACY, error, is_modern, not_allowed, reply, resume, session_of, sse};
+use crate::session::Session;
+use crate::session::channel::Channel;
 
-/// Opens the stream; an older one of the same session ends.
-pub(crate) fn serve(
+/// Opens a stream; an older connection of the same stream ends.
+pub(crate) async fn serve(
     core: &Arc<Core>,
     headers: &HeaderMap,
     stop: &CancellationToken,
@@ -31,7 +36,7 @@ pub(crate) fn serve(
             &Fault::OutOfPlace("the header Accept must list text/event-stream"),
         );
     }
-    let session = match session_of(core, headers) {
+    let session = match session_of(core, headers).await {
         Presented::Open(session) => session,
         Presented::Unknown => return reply(Reply::error(None, &Fault::UnknownSession, LEGACY)),
         Presented::Nothing => {
@@ -41,12 +46,35 @@ pub(crate) fn serve(
             );
         }
     };
-    sse::response(pieces(Standing {
-        tools: core.tools_changes(),
-        stream: session.open_stream(),
-        stop: stop.clone(),
-        interval: core.config.keep_alive,
-    }))
+    let from = match last_event(headers) {
+        Ok(from) => from,
+        Err(fault) => return error(StatusCode::BAD_REQUEST, &fault),
+    };
+    match from {
+        None => standing(core, &session, None, stop),
+        Some(from) => match from.stream {
+            Name::Standing => standing(core, &session, Some(from), stop),
+            Name::Call(task) => match resume::call(core, &session, task, from.number).await {
+                Some(reader) => sse::response(reader),
+                // Not 404: that would say that the session has ended.
+                None => error(StatusCode::BAD_REQUEST, &FOREIGN),
+            },
+        },
+    }
+}
+
+const FOREIGN: Fault = Fault::OutOfPlace(
+    "the header Last-Event-ID names no stream of this session: send the request again, with an \
+     idempotency key if it must not run twice",
+);
+
+fn last_event(headers: &HeaderMap) -> Result<Option<EventId>, Fault> {
+    let id = headers::single(headers, headers::LAST_EVENT_ID)?;
+    // An empty one says the same as none (HTML, "The Last-Event-ID header").
+    id.filter(|id| !id.is_empty())
+        .map(str::parse)
+        .transpose()
+        .map_err(|()| FOREIGN)
 }
 
 fn takes_events(headers: &HeaderMap) -> bool {
@@ -62,33 +90,90 @@ fn takes_events(headers: &HeaderMap) -> bool {
         })
 }
 
-struct Standing {
-    tools: watch::Receiver<u64>,
-    /// Changes when a newer stream takes over, closes with the session.
-    stream: watch::Receiver<u64>,
-    stop: CancellationToken,
-    interval: Duration,
+/// The standing stream. A client that comes back is told what it missed, as far as that is
+/// remembered.
+fn standing(
+    core: &Arc<Core>,
+    session: &Arc<Session>,
+    from: Option<EventId>,
+    stop: &CancellationToken,
+) -> Response<Body> {
+    let Some(standing) = session.standing() else {
+        return reply(Reply::error(None, &Fault::UnknownSession, LEGACY));
+    };
+    let channel = Arc::clone(&standing.channel);
+    let source = take_source(session).unwrap_or_else(|| core.tools_changes());
+    let last = channel.last();
+    let number = match from {
+        Some(from) if from.number <= last => from.number,
+        // The process before told so many; whether something changed meanwhile nobody knows.
+        Some(_) => {
+            channel.tell(TOOLS_CHANGED.to_owned());
+            last
+        }
+        None => last,
+    };
+    let from = EventId {
+        stream: Name::Standing,
+        number,
+    };
+    let until = Box::pin(stop.clone().cancelled_owned());
+    let pieces = Pieces {
+        reader: Reader::new(core, session, Arc::clone(&channel), from, Some(until)),
+        session: Arc::clone(session),
+        channel,
+        source: Some(source),
+    };
+    sse::response(unfold(pieces, |mut pieces| async move {
+        let piece = pieces.next().await?;
+        Some((piece, pieces))
+    }))
 }
 
-fn pieces(standing: Standing) -> impl Stream<Item = Bytes> + Send {
-    let opening = futures_util::stream::iter([Bytes::from_static(sse::COMMENT.as_bytes())]);
-    let rest = futures_util::stream::unfold(standing, |mut standing| async move {
-        let piece = tokio::select! {
-            biased;
-            () = standing.stop.cancelled() => return None,
-            _ = standing.stream.changed() => return None,
-            changed = standing.tools.changed() => {
-                changed.ok()?;
-                let mut text = String::new();
-                sse::write_event(TOOLS_CHANGED, &mut text);
-                Bytes::from(text)
+fn take_source(session: &Session) -> Option<watch::Receiver<u64>> {
+    lock(&session.standing()?.source).take()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A connection's part of the standing stream, and what it tells.
+struct Pieces {
+    reader: Reader,
+    session: Arc<Session>,
+    channel: Arc<Channel>,
+    source: Option<watch::Receiver<u64>>,
+}
+
+impl Pieces {
+    async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            tokio::select! {
+                biased;
+                piece = self.reader.next() => return piece,
+                () = changed(self.source.as_mut()) => self.channel.tell(TOOLS_CHANGED.to_owned()),
             }
-            () = tokio::time::sleep(standing.interval) => {
-                Bytes::from_static(sse::COMMENT.as_bytes())
+        }
+    }
+}
+
+impl Drop for Pieces {
+    fn drop(&mut self) {
+        if let Some(standing) = self.session.standing() {
+            let mut waiting = lock(&standing.source);
+            if waiting.is_none() {
+                *waiting = self.source.take();
             }
-        };
-        Some((piece, standing))
-    });
-    // The first piece lets the client know at once that the stream is open.
-    futures_util::StreamExt::chain(opening, rest)
+        }
+    }
+}
+
+async fn changed(source: Option<&mut watch::Receiver<u64>>) {
+    if let Some(source) = source
+        && source.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
 }

@@ -11,7 +11,9 @@
 mod body;
 mod get;
 mod post;
+mod resume;
 mod sse;
+mod stream;
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -125,17 +127,19 @@ async fn route(
     }
     match *request.method() {
         Method::POST => post::serve(core, request).await,
-        Method::GET => get::serve(core, request.headers(), stop),
-        Method::DELETE => end_session(core, request.headers()),
+        Method::GET => get::serve(core, request.headers(), stop).await,
+        Method::DELETE => end_session(core, request.headers()).await,
         _ => not_allowed("POST, GET, DELETE"),
     }
 }
 
-fn end_session(core: &Core, headers: &HeaderMap) -> Response<Body> {
-    match session_of(core, headers) {
-        _ if is_modern(headers) => not_allowed("POST"),
+async fn end_session(core: &Core, headers: &HeaderMap) -> Response<Body> {
+    if is_modern(headers) {
+        return not_allowed("POST");
+    }
+    match session_of(core, headers).await {
         Presented::Open(session) => {
-            core.sessions.end(&session);
+            core.sessions.end(&session).await;
             tracing::debug!("session ended by its client");
             empty(StatusCode::NO_CONTENT)
         }
@@ -156,15 +160,15 @@ fn is_modern(headers: &HeaderMap) -> bool {
         .is_some_and(|version| version.as_bytes() == MODERN.as_bytes())
 }
 
-fn session_of(core: &Core, headers: &HeaderMap) -> Presented {
-    match headers.get(headers::SESSION_ID) {
-        None => Presented::Nothing,
-        Some(id) => id
-            .to_str()
-            .ok()
-            .and_then(|id| core.sessions.get(id, &core.principal))
-            .map_or(Presented::Unknown, Presented::Open),
-    }
+async fn session_of(core: &Core, headers: &HeaderMap) -> Presented {
+    let Some(id) = headers.get(headers::SESSION_ID) else {
+        return Presented::Nothing;
+    };
+    let Ok(id) = id.to_str() else {
+        return Presented::Unknown;
+    };
+    let found = core.sessions.find(id, &core.principal).await;
+    found.map_or(Presented::Unknown, Presented::Open)
 }
 
 fn refuse(refused: dormouse_contract::door::Refused) -> Response<Body> {

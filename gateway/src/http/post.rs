@@ -3,8 +3,7 @@
 //! A call that ends soon and tells nothing is answered as JSON. One that tells of its progress,
 //! or takes longer, becomes a stream if the client takes one.
 
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::future::{Future as _, poll_fn};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -22,10 +21,13 @@ use crate::core::Core;
 use crate::dispatch::{Line, Outcome, Presented};
 use crate::error::Fault;
 use crate::headers;
+use crate::http::stream::{self, Answer, Reader};
 use crate::http::{Body, LEGACY, empty, error, json, reply, session_of, sse};
 use crate::jsonrpc;
 use crate::outbox::Outbox;
 use crate::run::Run;
+use crate::session::Session;
+use crate::session::channel::Channel;
 
 /// How long a body may take to arrive.
 const BODY_PATIENCE: Duration = Duration::from_secs(60);
@@ -63,9 +65,9 @@ pub(crate) async fn serve(core: &Arc<Core>, request: Request<Incoming>) -> Respo
         Ok(text) => text,
         Err(refusal) => return refusal,
     };
-    let session = session_of(core, &headers);
-    let revision = match &session {
-        Presented::Open(session) => Some(session.revision()),
+    let session = session_of(core, &headers).await;
+    let open = match &session {
+        Presented::Open(session) => Some(Arc::clone(session)),
         Presented::Nothing | Presented::Unknown => None,
     };
     let line = Line::Http {
@@ -73,7 +75,7 @@ pub(crate) async fn serve(core: &Arc<Core>, request: Request<Incoming>) -> Respo
         session,
     };
     if jsonrpc::is_batch(&text) {
-        return match Batch::take(core, &line, revision, &text) {
+        return match Batch::take(core, &line, open.map(|session| session.revision()), &text) {
             Ok(batch) => serve_batch(core, batch).await,
             Err(refusal) => reply(refusal),
         };
@@ -91,6 +93,8 @@ pub(crate) async fn serve(core: &Arc<Core>, request: Request<Incoming>) -> Respo
         Outcome::Refused(refusal) => reply(refusal),
         Outcome::Taken => empty(StatusCode::ACCEPTED),
         Outcome::Opened(session, answer) => {
+            // Before its client hears of it, so that it can rely on it.
+            core.sessions.store(&session).await;
             let mut response = in_form(answer, accepts);
             if let Ok(id) = HeaderValue::from_str(session.id()) {
                 response
@@ -99,7 +103,7 @@ pub(crate) async fn serve(core: &Arc<Core>, request: Request<Incoming>) -> Respo
             }
             response
         }
-        Outcome::Run(run) => serve_run(core, run, accepts).await,
+        Outcome::Run(run) => serve_run(core, run, open, accepts).await,
     }
 }
 
@@ -213,8 +217,6 @@ async fn serve_batch(core: &Arc<Core>, batch: Batch) -> Response<Body> {
     }
 }
 
-type Answer = Pin<Box<dyn Future<Output = Option<Reply>> + Send>>;
-
 /// What a call does first.
 enum First {
     Ends(Option<Reply>),
@@ -222,7 +224,13 @@ enum First {
     TakesLong,
 }
 
-async fn serve_run(core: &Arc<Core>, run: Run, accepts: Accepts) -> Response<Body> {
+async fn serve_run(
+    core: &Arc<Core>,
+    run: Run,
+    session: Option<Arc<Session>>,
+    accepts: Accepts,
+) -> Response<Body> {
+    let resumable = session.zip(run.resumable());
     let outbox = Arc::new(if accepts.events {
         Outbox::default()
     } else {
@@ -243,19 +251,28 @@ async fn serve_run(core: &Arc<Core>, run: Run, accepts: Accepts) -> Response<Bod
         patience.as_mut().poll(cx).map(|()| First::TakesLong)
     })
     .await;
-    let interval = core.config.keep_alive;
     let told = match first {
-        First::Ends(answer) if outbox.is_empty() => return answered(answer, accepts),
-        First::Ends(answer) => {
-            let answer = answer.map(|reply| reply.text);
-            let last = Some(Box::pin(std::future::ready(answer)));
-            return sse::response(sse::Events::new(last, outbox, None, interval));
+        First::Ends(reply) if outbox.is_empty() => return answered(reply, accepts),
+        First::Ends(reply) => {
+            answer = Box::pin(std::future::ready(reply));
+            None
         }
         First::Tells(notice) => Some(notice),
         First::TakesLong => None,
     };
-    let answer = Box::pin(async move { answer.await.map(|reply| reply.text) });
-    sse::response(sse::Events::new(Some(answer), outbox, told, interval))
+    match resumable {
+        Some((session, task)) => {
+            let channel = Arc::new(Channel::begun(outbox, told));
+            session.keep_call_stream(task, Arc::clone(&channel));
+            stream::follow(Arc::clone(&channel), answer);
+            sse::response(Reader::of_call(core, &session, channel, task, 0))
+        }
+        None => {
+            let answer = Box::pin(async move { answer.await.map(|reply| reply.text) });
+            let interval = core.config.keep_alive;
+            sse::response(sse::Events::new(Some(answer), outbox, told, interval))
+        }
+    }
 }
 
 fn answered(answer: Option<Reply>, accepts: Accepts) -> Response<Body> {

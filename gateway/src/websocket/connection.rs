@@ -92,7 +92,7 @@ pub(crate) async fn serve(core: Arc<Core>, upgraded: Upgraded, stop: Cancellatio
     connection.tick();
     let farewell = connection.run().await;
     if let Some(session) = &connection.session {
-        core.sessions.end(session);
+        core.sessions.end(session).await;
     }
     let Connection { socket, jobs, .. } = connection;
     // Modern calls end with their connection, legacy ones go on: see `abandoned`.

@@ -15,6 +15,8 @@ pub const MODERN: &str = "2026-07-28";
 pub struct Response {
     pub status: StatusCode,
     pub headers: HeaderMap,
+    /// The id of the last event that has come.
+    pub last_event_id: String,
     body: Incoming,
     buffer: String,
     // Ends the connection when dropped.
@@ -56,6 +58,7 @@ pub async fn send(
     Response {
         status: parts.status,
         headers: parts.headers,
+        last_event_id: String::new(),
         body,
         buffer: String::new(),
         _connection: connection,
@@ -145,16 +148,20 @@ impl Response {
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{status} {text:?}: {error}"))
     }
 
-    /// The next event of a stream; `None` at its end.
+    /// The next event of a stream that has data; `None` at its end.
     pub async fn event(&mut self) -> Option<Value> {
         loop {
             while let Some((event, rest)) = self.buffer.split_once("\n\n") {
-                let data: Vec<&str> = event
-                    .lines()
-                    .filter_map(|line| line.strip_prefix("data: "))
-                    .collect();
-                let parsed =
-                    (!data.is_empty()).then(|| serde_json::from_str(&data.join("\n")).unwrap());
+                let field = |name: &'static str| {
+                    event
+                        .lines()
+                        .filter_map(move |line| line.strip_prefix(name)?.strip_prefix(": "))
+                };
+                if let Some(id) = field("id").next() {
+                    self.last_event_id = id.to_owned();
+                }
+                let data = field("data").collect::<Vec<_>>().join("\n");
+                let parsed = (!data.is_empty()).then(|| serde_json::from_str(&data).unwrap());
                 self.buffer = rest.to_owned();
                 if parsed.is_some() {
                     return parsed;
@@ -167,6 +174,25 @@ impl Response {
         }
     }
 
+    /// The id of the event that opens a stream, which has no data.
+    pub async fn opened(&mut self) -> String {
+        while !self.buffer.contains("\n\n") {
+            let frame = self.body.frame().await.unwrap().unwrap();
+            if let Ok(data) = frame.into_data() {
+                self.buffer.push_str(std::str::from_utf8(&data).unwrap());
+            }
+        }
+        let (event, rest) = self.buffer.split_once("\n\n").unwrap();
+        let (id, rest) = (event.to_owned(), rest.to_owned());
+        self.buffer = rest;
+        let lines: Vec<_> = id.lines().collect();
+        let [id, "retry: 1000", "data: "] = lines[..] else {
+            panic!("{lines:?}");
+        };
+        self.last_event_id = id.strip_prefix("id: ").unwrap().to_owned();
+        self.last_event_id.clone()
+    }
+
     /// All events until the stream ends.
     pub async fn events(mut self) -> Vec<Value> {
         let mut events = Vec::new();
@@ -174,6 +200,15 @@ impl Response {
             events.push(event);
         }
         events
+    }
+
+    /// All messages, in whichever form they came.
+    pub async fn events_or_json(self) -> Vec<Value> {
+        if self.is_stream() {
+            self.events().await
+        } else {
+            vec![self.json().await]
+        }
     }
 
     /// The answer, in whichever form it came.

@@ -10,6 +10,7 @@ mod http_client;
 mod legacy;
 mod modern;
 mod platform;
+mod resume;
 mod socket_client;
 mod suspension;
 mod tasks;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,9 +13,10 @@ use dormouse_contract::door::Door;
 use dormouse_contract::policy::Delivery;
 use dormouse_contract::registration::{Registration, Registrations};
 use dormouse_contract::task::{Failed, Outcome, TaskError};
-use dormouse_gateway::{Config, Gateway};
+use dormouse_gateway::{Config, Gateway, Store};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -27,7 +29,7 @@ pub struct Platform {
     pub stop: CancellationToken,
     pub functions: Functions,
     pub serving: Option<JoinHandle<()>>,
-    _data: tempfile::TempDir,
+    _data: Option<tempfile::TempDir>,
 }
 
 /// What the functions saw, and what they wait for.
@@ -74,10 +76,17 @@ impl Platform {
     }
 
     pub async fn start_with(configure: impl FnOnce(&mut Config)) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let mut platform = Self::start_in(data.path(), configure).await;
+        platform._data = Some(data);
+        platform
+    }
+
+    /// On this data directory.
+    async fn start_in(data: &Path, configure: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::new(Door::default());
         configure(&mut config);
-        let data = tempfile::tempdir().unwrap();
-        let mut settings = dormouse_broker::Config::new(data.path());
+        let mut settings = dormouse_broker::Config::new(data);
         settings.max_running = 2_000;
         let broker = Broker::open(settings).unwrap();
         let registrations: Registrations = Arc::new(vec![pool("tools", &TOOLS)]);
@@ -89,7 +98,8 @@ impl Platform {
                 .unwrap();
         }
         let (pools, receiver) = watch::channel(registrations);
-        let gateway = Gateway::new(config, broker.clone(), receiver);
+        let store = Store::open(data).unwrap();
+        let gateway = Gateway::new(config, broker.clone(), store, receiver);
         let functions = Functions {
             seen: Arc::default(),
             cancelled: Arc::default(),
@@ -111,13 +121,56 @@ impl Platform {
             stop,
             functions,
             serving: Some(serving),
-            _data: data,
+            _data: None,
         }
     }
 
     /// How many calls reached a function.
     pub fn runs(&self) -> usize {
         self.functions.seen.lock().unwrap().len()
+    }
+}
+
+/// A platform with a runtime of its own, so that it can be torn down at any moment.
+pub struct Process {
+    pub platform: Platform,
+    runtime: Runtime,
+}
+
+impl Process {
+    pub async fn start(data: &Path) -> Self {
+        Self::start_with(data, |_| {}).await
+    }
+
+    pub async fn start_with(
+        data: &Path,
+        configure: impl FnOnce(&mut Config) + Send + 'static,
+    ) -> Self {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let data = data.to_owned();
+        let starting = async move { Platform::start_in(&data, configure).await };
+        Self {
+            platform: runtime.spawn(starting).await.unwrap(),
+            runtime,
+        }
+    }
+
+    /// Ends it in the middle of everything: nobody is told, nothing is finished.
+    pub async fn kill(self, data: &Path) {
+        let Self { platform, runtime } = self;
+        runtime.shutdown_background();
+        drop(platform);
+        // The locks are free once everything has been dropped.
+        for lock in ["broker.lock", "gateway.lock"] {
+            let file = std::fs::File::create(data.join(lock)).unwrap();
+            while file.try_lock().is_err() {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        }
     }
 }
 

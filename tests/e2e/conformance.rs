@@ -1,22 +1,12 @@
 //! The conformance suite of the Model Context Protocol against the platform, with the SDK's
 //! `conformance` function as its only pool: every scenario that a revision requires of a server,
 //! and every one that the suite runs without counting it.
-//!
-//! Warnings count as failures here, and so do checks that the suite skips because something is not
-//! offered: what a server should do is done.
-
-use std::collections::BTreeMap;
-use std::fmt;
-use std::path::Path;
-use std::process::Stdio;
-
-use serde::Deserialize;
-use tokio::process::Command;
 
 use crate::modern::REVISION;
 use crate::platform::Platform;
 use crate::pools::Pool;
 use crate::session::LEGACY;
+use crate::suite;
 
 /// What the platform does not serve yet: what is missing, and the scenarios that need it, of either
 /// revision. It only ever gets shorter; a scenario that has become green must be taken off it.
@@ -105,9 +95,6 @@ const MISSING: &[(&str, &[(&str, &str)])] = &[
     ),
 ];
 
-/// Checks that the suite skips for every server, because it does not know how to make them.
-const NEVER_MADE: &[&str] = &["tasks-status-notifications"];
-
 #[tokio::test]
 async fn the_legacy_revision_is_served_as_the_suite_wants_it() {
     check(LEGACY, 33).await;
@@ -121,101 +108,29 @@ async fn the_modern_revision_is_served_as_the_suite_wants_it() {
 /// Runs the scenarios of a revision, so many in this version of the suite.
 async fn check(revision: &str, scenarios: usize) {
     let platform = Platform::start([Pool::conformance("conformance")]).await;
-    let results = run(revision, &platform).await;
+    let port = platform.mcp().rsplit(':').next().expect("a port");
+    // The suite looks for DNS rebinding only where the host has this name.
+    let url = format!("http://localhost:{port}/mcp");
+    let results = suite::run(revision, &url, &platform.folder().join("results")).await;
     assert_eq!(results.len(), scenarios, "scenarios that left a result");
-    let missing = |scenario: &str| {
-        let mut all = MISSING.iter().flat_map(|(_, scenarios)| *scenarios);
-        all.any(|missing| *missing == (revision, scenario))
-    };
     let mut complaints = Vec::new();
     for (scenario, checks) in &results {
         let failed = checks.iter().filter(|check| check.failed());
         let failed: Vec<_> = failed
             .map(|check| format!("{scenario} / {check}"))
             .collect();
-        match (missing(scenario), failed.is_empty()) {
+        match (is_missing(revision, scenario), failed.is_empty()) {
             (false, _) => complaints.extend(failed),
             (true, true) => complaints.push(format!("{scenario} is green: take it off MISSING")),
             (true, false) => {}
         }
     }
-    assert!(
-        complaints.is_empty(),
-        "{revision}:\n{}",
-        complaints.join("\n")
-    );
+    let complaints = complaints.join("\n");
+    assert!(complaints.is_empty(), "{revision}:\n{complaints}");
 }
 
-/// One check of a scenario, as the suite writes it down.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Check {
-    id: String,
-    status: Status,
-    #[serde(default)]
-    error_message: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-enum Status {
-    Success,
-    Failure,
-    Warning,
-    Skipped,
-    Info,
-}
-
-impl Check {
-    fn failed(&self) -> bool {
-        match self.status {
-            Status::Success | Status::Info => false,
-            Status::Failure | Status::Warning => true,
-            Status::Skipped => !NEVER_MADE.contains(&&*self.id),
-        }
-    }
-}
-
-impl fmt::Display for Check {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{} {:?}: {}", self.id, self.status, self.error_message)
-    }
-}
-
-/// Runs the suite against the platform; the checks by scenario.
-async fn run(revision: &str, platform: &Platform) -> BTreeMap<String, Vec<Check>> {
-    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/tools/node_modules");
-    let results = platform.folder().join("results");
-    let port = platform.mcp().rsplit(':').next().expect("a port");
-    // The suite looks for DNS rebinding only where the host has this name.
-    let url = format!("http://localhost:{port}/mcp");
-    let ran = Command::new(tools.join(".bin/node"))
-        .arg(tools.join("@modelcontextprotocol/conformance/dist/index.js"))
-        .args(["server", "--url", &url, "--requirements", revision])
-        .arg("--output-dir")
-        .arg(&results)
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await
-        .expect("the suite starts: run tests/clients/install first");
-    let Ok(folders) = results.read_dir() else {
-        panic!("the suite left no results: {ran:?}");
-    };
-    folders
-        .map(|folder| {
-            let path = folder.expect("a folder").path();
-            let name = path.file_name().expect("a name").to_string_lossy();
-            let checks = std::fs::read(path.join("checks.json")).expect("its checks");
-            let checks = serde_json::from_slice(&checks).expect("a list of checks");
-            (scenario(&name).to_owned(), checks)
-        })
-        .collect()
-}
-
-/// The scenario of a folder of results: `server-SCENARIO-2026-01-31T23-59-59-999Z`.
-fn scenario(folder: &str) -> &str {
-    const TIME: usize = "-2026-01-31T23-59-59-999Z".len();
-    let name = folder.strip_prefix("server-").expect("a server's scenario");
-    &name[..name.len() - TIME]
+/// Whether a scenario is known not to be served yet.
+pub fn is_missing(revision: &str, scenario: &str) -> bool {
+    let mut all = MISSING.iter().flat_map(|(_, scenarios)| *scenarios);
+    all.any(|missing| *missing == (revision, scenario))
 }

@@ -2,17 +2,20 @@
 //!
 //! `platform` starts `dormouse dev` on free ports with pools of the SDK's `fixture` function and
 //! fails a test that leaves a process behind; `http` and `session` are raw clients that say
-//! exactly what a test wants said; the other modules are the tests, one subject each.
+//! exactly what a test wants said; `suite` runs the conformance suite, through a `bridge` where it
+//! shall look at WebSocket; the other modules are the tests, one subject each.
 //!
 //! The clients and the conformance suite in `tests/clients` are other people's:
 //! `tests/clients/install` brings them.
 
+mod bridge;
 mod http;
 mod leftovers;
 mod modern;
 mod platform;
 mod pools;
 mod session;
+mod suite;
 
 mod bad_events;
 mod bad_functions;
@@ -20,6 +23,7 @@ mod bad_input;
 mod cli;
 mod clients;
 mod conformance;
+mod conformance_socket;
 mod doors;
 mod kill;
 mod observed;

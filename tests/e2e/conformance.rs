@@ -69,6 +69,7 @@ const MISSING: &[(&str, &[(&str, &str)])] = &[
             (REVISION, "input-required-result-tampered-state"),
             (REVISION, "input-required-result-capability-check"),
             (REVISION, "input-required-result-ignore-extra-params"),
+            (REVISION, "input-required-result-validate-input"),
         ],
     ),
     (

@@ -6,7 +6,9 @@ use std::process::ExitCode;
 
 use dormouse_function::Function;
 
+mod asking;
 mod content;
+mod rounds;
 mod schemas;
 mod telling;
 
@@ -14,8 +16,14 @@ fn main() -> ExitCode {
     let function = Function::new("conformance")
         .agent_type("conformance")
         .version(env!("CARGO_PKG_VERSION"));
-    [content::offer, telling::offer, schemas::offer]
-        .into_iter()
-        .fold(function, |function, offer| offer(function))
-        .main()
+    [
+        content::offer,
+        telling::offer,
+        schemas::offer,
+        asking::offer,
+        rounds::offer,
+    ]
+    .into_iter()
+    .fold(function, |function, offer| offer(function))
+    .main()
 }

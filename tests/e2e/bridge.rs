@@ -35,10 +35,13 @@ struct Bank {
     sessions: Arc<Mutex<HashMap<String, Arc<Link>>>>,
 }
 
-/// One connection to the platform, and the requests that wait for it: their ids, the oldest first.
+/// Requests by their id, the oldest first, and where their frames go.
+type Waiting = Arc<Mutex<Vec<(Value, UnboundedSender<Value>)>>>;
+
+/// One connection to the platform, and the requests that wait for it.
 struct Link {
     session: Arc<Session>,
-    waiting: Arc<Mutex<Vec<(Value, UnboundedSender<Value>)>>>,
+    waiting: Waiting,
     reader: JoinHandle<()>,
 }
 
@@ -121,7 +124,7 @@ impl Link {
     async fn open(platform: &str) -> Self {
         let session = Session::connect(platform, &[]).await.expect("an upgrade");
         let session = Arc::new(session);
-        let waiting = Arc::<Mutex<Vec<(Value, UnboundedSender<Value>)>>>::default();
+        let waiting = Waiting::default();
         let reader = tokio::spawn(read(session.clone(), waiting.clone()));
         Self {
             session,
@@ -163,7 +166,7 @@ impl Drop for Link {
 }
 
 /// Hands every frame to the request that it answers, and what answers none to the newest request.
-async fn read(session: Arc<Session>, waiting: Arc<Mutex<Vec<(Value, UnboundedSender<Value>)>>>) {
+async fn read(session: Arc<Session>, waiting: Waiting) {
     while let Some(frame) = session.next().await {
         let mut waiting = waiting.lock().expect("not poisoned");
         let answered = match frame["method"] {

@@ -18,6 +18,11 @@ pub struct DevArgs {
     /// Where tasks, revisions and secrets are kept.
     #[arg(long, default_value = ".dormouse", env = "DORMOUSE_DATA_DIR")]
     pub data_dir: PathBuf,
+    /// The keys that seal what clients carry between a question and its answer, one a line in 64
+    /// hexadecimal digits, the newest first; default: `state.keys` in the data directory, made at
+    /// the first start.
+    #[arg(long, value_name = "FILE", env = "DORMOUSE_STATE_KEYS")]
+    pub state_keys: Option<PathBuf>,
     /// Do not run cargo: use the binaries that are built already.
     #[arg(long)]
     pub no_build: bool,

@@ -10,6 +10,7 @@ mod deploy;
 mod doors;
 mod greeting;
 mod revision;
+mod state_keys;
 mod watch;
 
 use std::path::Path;
@@ -90,11 +91,17 @@ async fn run(args: DevArgs, token: Option<String>) -> anyhow::Result<()> {
         sources.watch(packages.into_iter().map(Root::Package));
     }
     let patience = Duration::from_secs(args.drain_seconds);
+    let state_keys = match &args.state_keys {
+        Some(file) => file.clone(),
+        None => args.data_dir.join("state.keys"),
+    };
     let config = dormouse_gateway::Config {
         drain: patience,
         session_idle: args.session_idle,
         poll_after: (!args.poll_after.is_zero()).then_some(args.poll_after),
         max_sessions: args.max_sessions,
+        state_keys: state_keys::load(&state_keys)?,
+        task_ttl: broker_config(&args).keep_ended,
         ..dormouse_gateway::Config::new(door)
     };
     let gateway = Gateway::new(config, broker.clone(), store, coordinator.registrations());

@@ -32,3 +32,4 @@ mod programs;
 mod scaling;
 mod sources;
 mod stopping;
+mod suspension;

@@ -49,6 +49,14 @@ impl Session {
         Ok(session)
     }
 
+    /// Connects and says hello as a client that can be asked to fill in a form.
+    pub async fn open_asking(address: &str) -> Self {
+        let session = Self::connect(address, &[]).await.expect("a socket");
+        let hello = session.hello(LEGACY, json!({"elicitation": {}})).await;
+        hello.expect("a session");
+        session
+    }
+
     /// Upgrades only, with these headers besides the subprotocol.
     pub async fn connect(
         address: &str,
@@ -103,12 +111,16 @@ impl Session {
 
     /// The handshake; returns the server's result.
     pub async fn initialize(&self, revision: &str) -> Result<Value, Gone> {
+        self.hello(revision, json!({})).await
+    }
+
+    async fn hello(&self, revision: &str, capabilities: Value) -> Result<Value, Gone> {
         let hello = self
             .ask(
                 "initialize",
                 json!({
                     "protocolVersion": revision,
-                    "capabilities": {},
+                    "capabilities": capabilities,
                     "clientInfo": {"name": "end-to-end", "version": "1"},
                 }),
             )

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use dormouse_function::{
-    Context, Event, Function, Level, NoArguments, Structured, Tool, ToolError,
+    Answer, Context, Event, Function, Level, NoArguments, Structured, Tool, ToolError,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -37,6 +37,7 @@ pub fn function() -> Function {
         .tool("trace", "Say the call's traceparent.", trace)
         .tool("env", "Say which variables the platform set.", env)
         .tool("big", "Answer with so many bytes.", big)
+        .tool("quiz", "Ask for so many grades, one after the other.", quiz)
         .on_event("org.example.ping", pong)
 }
 
@@ -173,6 +174,42 @@ struct Big {
 
 async fn big(_: Context, args: Big) -> Result<String, ToolError> {
     Ok("x".repeat(args.bytes))
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Quiz {
+    /// The file that keeps count of the preparations.
+    file: std::path::PathBuf,
+    /// How many questions.
+    questions: u32,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Grade {
+    grade: u8,
+}
+
+async fn quiz(cx: Context, args: Quiz) -> Result<String, ToolError> {
+    let prepared: String = cx
+        .step("prepare", async |key| {
+            let (file, key) = (args.file, key);
+            let count = Count { file, key };
+            Ok(format!(
+                "prepared, {}",
+                self::count(Context::detached(), count).await?
+            ))
+        })
+        .await?;
+    let mut grades = Vec::new();
+    for question in 1..=args.questions {
+        let asked = cx.elicit::<Grade>(format!("grade-{question}"), "Which grade?");
+        grades.push(match asked.await? {
+            Answer::Accepted(answer) => answer.grade.to_string(),
+            Answer::Declined => "declined".to_owned(),
+            Answer::Cancelled => "cancelled".to_owned(),
+        });
+    }
+    Ok(format!("{prepared}; grades {}", grades.join(" ")))
 }
 
 async fn pong(cx: Context, event: Event) -> Result<Option<Event>, ToolError> {

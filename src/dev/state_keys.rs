@@ -1,0 +1,91 @@
+//! The keys that seal what modern clients carry between a question and its answer.
+//!
+//! A file of one key a line, 64 hexadecimal digits each: the first seals, all of them open. It is
+//! made at the first start. To rotate, put a new key above the others, restart, and take the old
+//! one out when no question is open any more.
+
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use dormouse_gateway::Keys;
+
+/// Reads the keys from `file`, which is made with a random one where it is absent.
+pub fn load(file: &Path) -> anyhow::Result<Keys> {
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => create(file)
+            .with_context(|| format!("cannot make the state keys in {}", file.display()))?,
+        Err(error) => {
+            return Err(error)
+                .with_context(|| format!("cannot read the state keys in {}", file.display()));
+        }
+    };
+    parse(&text).with_context(|| format!("the state keys in {} are wrong", file.display()))
+}
+
+fn create(file: &Path) -> std::io::Result<String> {
+    let key: [u8; 32] = rand::random();
+    let text: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut made = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(file)?;
+    made.write_all(text.as_bytes())?;
+    made.write_all(b"\n")?;
+    Ok(text)
+}
+
+fn parse(text: &str) -> anyhow::Result<Keys> {
+    let mut keys = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .map(key);
+    let Some(newest) = keys.next() else {
+        bail!("there is none: delete the file to have one made");
+    };
+    Ok(Keys::new(newest?, keys.collect::<Result<Vec<_>, _>>()?))
+}
+
+fn key(line: &str) -> anyhow::Result<[u8; 32]> {
+    let digits = line.as_bytes();
+    let mut key = [0; 32];
+    if digits.len() != 64 || !line.is_ascii() {
+        bail!(
+            "a key has 64 hexadecimal digits, one of these has {}",
+            digits.len()
+        );
+    }
+    for (byte, pair) in key.iter_mut().zip(digits.chunks(2)) {
+        let pair = std::str::from_utf8(pair)?;
+        *byte = u8::from_str_radix(pair, 16).context("a key has other than hexadecimal digits")?;
+    }
+    Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_made_once_and_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("state.keys");
+        load(&file).unwrap();
+        let made = std::fs::read_to_string(&file).unwrap();
+        load(&file).unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), made);
+        std::fs::write(&file, format!("{}\n\n{made}", "ab".repeat(32))).unwrap();
+        assert_eq!(format!("{:?}", load(&file).unwrap()), "Keys(2)");
+    }
+
+    #[test]
+    fn wrong_keys_are_told() {
+        for text in ["", "abc", &"zz".repeat(32), &"é".repeat(32)] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+}

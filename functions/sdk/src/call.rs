@@ -1,6 +1,5 @@
 //! What a delivery is for: which capability, what it is given, how its round ends.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use dormouse_contract::Event;
@@ -8,7 +7,6 @@ use dormouse_contract::suspension::DIFFERENT_REPLAY;
 use dormouse_contract::task::{Client, Outcome, Requested, TaskError};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
 use crate::ToolError;
@@ -23,29 +21,17 @@ use crate::round::{self, Round};
 use crate::running::catch_panic;
 use crate::server::Service;
 
-/// The MCP method of tools.
-const CALL_TOOL: &str = "tools/call";
-
 /// One delivery of a call.
-struct Delivered<'a> {
-    service: &'a Service,
-    attempt: Arc<Attempt>,
+pub(crate) struct Delivered<'a> {
+    pub service: &'a Arc<Service>,
+    pub attempt: Arc<Attempt>,
     requested: Requested<'a>,
     cancelled: CancellationToken,
 }
 
-/// The params of `tools/call`, as far as a function looks at them.
-#[derive(Deserialize)]
-struct CallParams<'a> {
-    #[serde(borrow, default)]
-    name: Cow<'a, str>,
-    #[serde(borrow, default)]
-    arguments: Option<&'a RawValue>,
-}
-
 /// Answers a `task.requested` event.
 pub(crate) async fn answer(
-    service: &Service,
+    service: &Arc<Service>,
     attempt: Attempt,
     data: &[u8],
     cancelled: CancellationToken,
@@ -64,7 +50,10 @@ pub(crate) async fn answer(
         cancelled,
     };
     let answer = match delivered.requested.method.as_ref() {
-        CALL_TOOL => delivered.call_tool().await,
+        "tools/call" => delivered.call_tool().await,
+        "prompts/get" => delivered.get_prompt().await,
+        "resources/read" => delivered.read_resource().await,
+        "completion/complete" => delivered.complete().await,
         other => {
             let words = format!("this function serves no `{other}`");
             Err(reply::error(reply::METHOD_NOT_FOUND, words))
@@ -76,7 +65,8 @@ pub(crate) async fn answer(
 }
 
 impl<'a> Delivered<'a> {
-    fn params<P: Deserialize<'a>>(&self) -> Result<P, TaskError> {
+    /// The request's params, as far as a method looks at them.
+    pub(crate) fn params<P: Deserialize<'a>>(&self) -> Result<P, TaskError> {
         serde_json::from_str(self.requested.params.get()).map_err(|error| {
             let method = &self.requested.method;
             let words = format!("the params of `{method}` are not valid: {error}");
@@ -84,26 +74,7 @@ impl<'a> Delivered<'a> {
         })
     }
 
-    async fn call_tool(&self) -> Result<Reply, TaskError> {
-        let params: CallParams<'_> = self.params()?;
-        // The subject is the tool's declared name; clients may know it by another.
-        let name = self.attempt.subject.as_deref().unwrap_or(&params.name);
-        let Some(tool) = self.service.tool(name) else {
-            let words = format!("this function has no tool `{name}`");
-            return Err(reply::error(reply::INVALID_PARAMS, words));
-        };
-        let cx = self.context(tool.name());
-        let arguments = params.arguments.map_or("", RawValue::get);
-        let handler = async {
-            match tool.call(cx.clone(), arguments) {
-                Ok(answer) => answer.await,
-                Err(mistake) => Err(ToolError::Caller(mistake)),
-            }
-        };
-        Ok(self.run(&cx, handler, reply::tool_error).await)
-    }
-
-    fn context(&self, capability: &str) -> Context {
+    pub(crate) fn context(&self, capability: &str) -> Context {
         let (service, attempt) = (self.service, &self.attempt);
         let (source, sink) = (&service.source, service.sink.as_ref());
         Context::new(context::Call {
@@ -114,15 +85,17 @@ impl<'a> Delivered<'a> {
             reports: Reports::wanted(attempt, &self.requested.client, source, sink),
             replay: Replay::of(&self.requested, service.revision.as_deref()),
             outlet: Outlet::of(attempt, source, sink),
+            service: Some(Arc::clone(service)),
         })
     }
 
-    /// Runs a handler for one round, and says how it ended.
-    async fn run<R: Serialize>(
+    /// Runs a handler for one round, and says how it ended. `refuse` turns what only a tool can
+    /// answer with into an error of the method.
+    pub(crate) async fn run<R: Serialize>(
         &self,
         cx: &Context,
         handler: impl Future<Output = Result<R, ToolError>>,
-        refuse: fn(&Attempt, &http::HeaderValue, ToolError) -> Reply,
+        refuse: impl Fn(ToolError) -> ToolError,
     ) -> Reply {
         let (attempt, source) = (&*self.attempt, &self.service.source);
         let round = round::run(catch_panic(handler), cx.replay(), &self.cancelled).await;
@@ -154,12 +127,12 @@ impl<'a> Delivered<'a> {
             Round::Ended(Ok(Err(error))) => {
                 tracing::info!(%error, "the handler has no result");
                 match error {
-                    ToolError::Caller(_) => {
-                        unless_different(&|| refuse(attempt, source, error.clone()))
-                    }
+                    ToolError::Caller(_) => unless_different(&|| {
+                        reply::tool_error(attempt, source, refuse(error.clone()))
+                    }),
                     ToolError::Retryable { .. }
                     | ToolError::Internal(_)
-                    | ToolError::Protocol { .. } => refuse(attempt, source, error),
+                    | ToolError::Protocol { .. } => reply::tool_error(attempt, source, error),
                 }
             }
             Round::Ended(Err(panic)) => {
@@ -176,7 +149,7 @@ impl<'a> Delivered<'a> {
 
 /// Answers any other event.
 pub(crate) async fn react(
-    service: &Service,
+    service: &Arc<Service>,
     attempt: Attempt,
     event: Event,
     cancelled: CancellationToken,
@@ -200,6 +173,7 @@ pub(crate) async fn react(
         cancelled,
         reports: None,
         replay: Replay::nobodys(Audience::Nobody),
+        service: Some(Arc::clone(service)),
     });
     run_reaction(reaction, cx, event).await
 }

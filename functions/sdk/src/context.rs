@@ -15,6 +15,7 @@ use crate::delivery::Attempt;
 use crate::outlet::Outlet;
 use crate::replay::{Audience, Replay};
 use crate::reports::{Level, Reports};
+use crate::server::Service;
 
 /// The call that a handler works on. Cheap to clone.
 #[derive(Clone)]
@@ -31,6 +32,7 @@ pub(crate) struct Call {
     pub reports: Option<Reports>,
     pub replay: Replay,
     pub outlet: Option<Outlet>,
+    pub service: Option<Arc<Service>>,
 }
 
 impl Context {
@@ -60,6 +62,7 @@ impl Context {
             reports: None,
             replay: Replay::nobodys(Audience::Nobody),
             outlet: None,
+            service: None,
         })
     }
 
@@ -187,6 +190,11 @@ impl Context {
     /// Where events of the handler go, if the platform would take them.
     pub(crate) fn outlet(&self) -> Option<&Outlet> {
         self.call.outlet.as_ref()
+    }
+
+    /// The function that the handler belongs to; none in a test.
+    pub(crate) fn service(&self) -> Option<&Service> {
+        self.call.service.as_deref()
     }
 
     /// Whether a platform delivered this call.

@@ -108,6 +108,16 @@ pub enum StartError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A prompt, resource or template that no client could use.
+    #[error("{what} `{name}` cannot be offered: {reason}")]
+    Capability {
+        /// What it is, in words.
+        what: &'static str,
+        /// Its name, URI or URI template.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// An environment variable has a value that cannot be used.
     #[error("environment variable {name} cannot be used: {reason}")]
     Setting {

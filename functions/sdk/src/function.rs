@@ -1,23 +1,18 @@
-//! The function: what it offers, and how it is started.
+//! The function: what it offers.
 
-use std::io::Write as _;
-use std::process::ExitCode;
-
-use dormouse_contract::{Event, Manifest};
+use dormouse_contract::Event;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
+use crate::contents::IntoContents;
 use crate::context::Context;
 use crate::error::{StartError, ToolError};
-use crate::listener::Listener;
+use crate::prompt::{IntoPromptResult, Prompt};
 use crate::reaction::{IntoFilter, IntoReply, Reaction};
+use crate::resource::Resource;
 use crate::result::IntoToolResult;
-use crate::settings::Settings;
+use crate::template::ResourceTemplate;
 use crate::tool::Tool;
-use crate::{logging, manifest, process, server};
-
-/// The flag that prints the manifest in place of serving.
-const CAPABILITIES_FLAG: &str = "--capabilities";
 
 /// One program that offers capabilities over HTTP and sleeps when idle.
 pub struct Function {
@@ -26,7 +21,10 @@ pub struct Function {
     pub(crate) version: String,
     pub(crate) tools: Vec<Tool>,
     pub(crate) reactions: Vec<Reaction>,
-    threads: usize,
+    pub(crate) prompts: Vec<Prompt>,
+    pub(crate) resources: Vec<Resource>,
+    pub(crate) templates: Vec<ResourceTemplate>,
+    pub(crate) threads: usize,
 }
 
 impl Function {
@@ -40,6 +38,9 @@ impl Function {
             version: String::new(),
             tools: Vec::new(),
             reactions: Vec::new(),
+            prompts: Vec::new(),
+            resources: Vec::new(),
+            templates: Vec::new(),
             threads: 0,
         }
     }
@@ -91,6 +92,62 @@ impl Function {
         self
     }
 
+    /// Offers a prompt; see [`Prompt::new`] for what the parts mean.
+    #[must_use]
+    pub fn prompt<T, R, F, Fut>(
+        self,
+        name: impl Into<String>,
+        description: impl Into<String>,
+        handler: F,
+    ) -> Self
+    where
+        T: DeserializeOwned + JsonSchema + 'static,
+        R: IntoPromptResult + 'static,
+        F: Fn(Context, T) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<R, ToolError>> + Send + 'static,
+    {
+        self.with_prompt(Prompt::new(name, description, handler))
+    }
+
+    /// Offers a prompt with a title, icons or completions.
+    #[must_use]
+    pub fn with_prompt(mut self, prompt: Prompt) -> Self {
+        self.prompts.push(prompt);
+        self
+    }
+
+    /// Offers a resource; see [`Resource::new`] for what the parts mean.
+    #[must_use]
+    pub fn resource<R, F, Fut>(
+        self,
+        uri: impl Into<String>,
+        name: impl Into<String>,
+        handler: F,
+    ) -> Self
+    where
+        R: IntoContents,
+        F: Fn(Context) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<R, ToolError>> + Send + 'static,
+    {
+        self.with_resource(Resource::new(uri, name, handler))
+    }
+
+    /// Offers a resource of which more is said than its name.
+    #[must_use]
+    pub fn with_resource(mut self, resource: Resource) -> Self {
+        self.resources.push(resource);
+        self
+    }
+
+    /// Offers all resources of a template. What is a resource of its own is not read through a
+    /// template; of several templates that stand for a URI, the one with the most literal
+    /// characters is asked.
+    #[must_use]
+    pub fn with_template(mut self, template: ResourceTemplate) -> Self {
+        self.templates.push(template);
+        self
+    }
+
     /// Reacts to events of a type that starts with a text, or that match a
     /// [`Filter`](crate::Filter). The first reaction that takes an event gets it; its reply, if
     /// any, is published.
@@ -115,115 +172,6 @@ impl Function {
         self.reactions.push(Reaction::new(filter, handler));
         self
     }
-
-    /// How the function describes itself.
-    ///
-    /// # Errors
-    /// A tool that no client could call.
-    pub fn manifest(&self) -> Result<Manifest, StartError> {
-        self.check()?;
-        manifest::describe(self)
-    }
-
-    /// Serves until the process is told to stop, on a runtime of its own: the whole `main` of a
-    /// function. With `--capabilities` it prints the manifest and ends.
-    pub fn main(self) -> ExitCode {
-        if wants_capabilities() {
-            return self.print_capabilities();
-        }
-        let mut builder = match self.threads {
-            0 => tokio::runtime::Builder::new_current_thread(),
-            threads => {
-                let mut builder = tokio::runtime::Builder::new_multi_thread();
-                builder.worker_threads(threads);
-                builder
-            }
-        };
-        let runtime = match builder.enable_all().build() {
-            Ok(runtime) => runtime,
-            Err(error) => return report(&StartError::System(error)),
-        };
-        let code = runtime.block_on(self.run());
-        // What runs has finished; a blocking thread that somebody left behind must not hold us up.
-        runtime.shutdown_background();
-        code
-    }
-
-    /// The same as [`Function::main`] inside a runtime that the program already has.
-    pub async fn run(self) -> ExitCode {
-        if wants_capabilities() {
-            return self.print_capabilities();
-        }
-        match self.start().await {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => report(&error),
-        }
-    }
-
-    async fn start(self) -> Result<(), StartError> {
-        let settings = Settings::from_env()?;
-        logging::init(settings.json_logs);
-        let listener = match Listener::inherited().map_err(StartError::Inherited)? {
-            Some(listener) => {
-                process::follow_host(settings.host)?;
-                let stop = process::stop_signal(process::Interrupt::Ignore)?;
-                return self.serve(listener, settings, stop).await;
-            }
-            None => {
-                // Started by hand, nobody knows a secret: it is not for the network.
-                let deployed = settings.pool.is_some() || settings.secret.is_some();
-                Listener::bind(settings.port, deployed).await?
-            }
-        };
-        tracing::info!(address = %listener, "listening");
-        let stop = process::stop_signal(process::Interrupt::Stop)?;
-        self.serve(listener, settings, stop).await
-    }
-
-    /// Serves on a listener until `stop` resolves, then finishes what runs and refuses what is
-    /// new. For tests, and for programs that do more than this; others use [`Function::main`].
-    ///
-    /// # Errors
-    /// When the function's name or a tool's could not be called.
-    pub async fn serve(
-        self,
-        listener: impl Into<Listener>,
-        settings: Settings,
-        stop: impl Future<Output = ()>,
-    ) -> Result<(), StartError> {
-        self.check()?;
-        let service = server::Service::new(self, settings)?;
-        server::serve(service, listener.into(), stop).await;
-        Ok(())
-    }
-
-    /// What can be checked without making schemas.
-    fn check(&self) -> Result<(), StartError> {
-        check_name(&self.name)?;
-        let mut seen = std::collections::HashSet::new();
-        for tool in &self.tools {
-            tool.check_name()?;
-            if !seen.insert(tool.name()) {
-                return Err(StartError::Tool {
-                    tool: tool.name().to_owned(),
-                    reason: "there are two of this name".to_owned(),
-                });
-            }
-        }
-        Ok(())
-    }
-
-    fn print_capabilities(&self) -> ExitCode {
-        let printed = self.manifest().and_then(|manifest| {
-            let mut line = serde_json::to_vec(&manifest).map_err(std::io::Error::from)?;
-            line.push(b'\n');
-            Ok(std::io::stdout().write_all(&line)?)
-        });
-        match printed {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => report(&error),
-        }
-    }
 }
 
 /// Whether the name can be part of a URL, and of a Kubernetes object's name.
@@ -235,21 +183,10 @@ pub(crate) fn check_name(name: &str) -> Result<(), StartError> {
     }
 }
 
-fn wants_capabilities() -> bool {
-    std::env::args_os()
-        .skip(1)
-        .any(|argument| argument == CAPABILITIES_FLAG)
-}
-
-/// Tells on stderr why nothing starts: there may be no log yet.
-fn report(error: &StartError) -> ExitCode {
-    // Nobody is left to tell when stderr is gone too.
-    let _ = writeln!(std::io::stderr(), "error: {error}");
-    ExitCode::FAILURE
-}
-
 #[cfg(test)]
 mod tests {
+    use dormouse_contract::Manifest;
+
     use super::*;
     use crate::NoArguments;
 

@@ -1,9 +1,9 @@
 //! Write an agent tool as an HTTP function that sleeps until it is called.
 //!
-//! A function is an ordinary program. It names its tools, each an async function from typed
-//! arguments to a result; everything else comes with this crate: JSON Schemas made from the
-//! types, validation, progress, cancellation, errors that a model understands, a manifest,
-//! health probes, CloudEvents over HTTP, and an orderly end.
+//! A function is an ordinary program. It names its tools, prompts and resources, each an async
+//! function from typed arguments to a result; everything else comes with this crate: JSON Schemas
+//! made from the types, validation, progress, cancellation, questions to the client, errors that a
+//! model understands, a manifest, health probes, CloudEvents over HTTP, and an orderly end.
 //!
 //! # The smallest function
 //!
@@ -65,7 +65,7 @@
 //! # Results
 //!
 //! A `String` is a text. [`Structured`] is data for programs: its schema stands in the manifest
-//! as `outputSchema`. [`ToolResult`] and [`Content`] make everything else that MCP knows.
+//! as `outputSchema`, and what is returned is checked against it. [`ToolResult`] and [`Content`] make everything else that MCP knows.
 //!
 //! ```
 //! use dormouse_function::{Context, NoArguments, Structured, ToolError};
@@ -138,6 +138,60 @@
 //! Handlers share one thread unless [`Function::threads`] says otherwise: what computes for long
 //! belongs on `tokio::task::spawn_blocking`. The function's own log is [`tracing`]: lines on
 //! stderr, at the level of `RUST_LOG`, as JSON with `LOG_FORMAT=json`.
+//!
+//! # Prompts, resources and completion
+//!
+//! A *prompt* is a text for a model that a person picks and fills in. Its arguments are a struct
+//! like a tool's; they come as strings, and numbers and truth values are read from them. Its
+//! handler returns a text, or several [`PromptMessage`]s.
+//!
+//! A *resource* is what a client reads at a URI: a text, bytes, or several [`Contents`]. A
+//! *template* stands for all the URIs that its variables make, and its handler is given the
+//! variables. [`Prompt::complete`] and [`ResourceTemplate::complete`] help a person who types.
+//!
+//! ```
+//! use dormouse_function::{
+//!     Context, Function, Prompt, Resource, ResourceTemplate, ToolError, Typed,
+//! };
+//!
+//! #[derive(serde::Deserialize, schemars::JsonSchema)]
+//! struct City {
+//!     /// Which city.
+//!     city: String,
+//! }
+//!
+//! async fn guide(_: Context, args: City) -> Result<String, ToolError> {
+//!     Ok(format!("You know {} by heart. Show me around.", args.city))
+//! }
+//!
+//! async fn cities(_: Context) -> Result<&'static str, ToolError> {
+//!     Ok("Paris\nPadua\nRome")
+//! }
+//!
+//! async fn map(_: Context, args: City) -> Result<Vec<u8>, ToolError> {
+//!     match args.city.as_str() {
+//!         "Paris" => Ok(vec![0x89, 0x50]),
+//!         other => Err(ToolError::caller(format!("there is no map of {other}"))),
+//!     }
+//! }
+//!
+//! async fn known(_: Context, typed: Typed) -> Result<dormouse_function::Completion, ToolError> {
+//!     Ok(typed.pick(["Paris", "Padua", "Rome"]))
+//! }
+//!
+//! let function = Function::new("travel")
+//!     .with_prompt(Prompt::new("guide", "A guide to a city.", guide).complete("city", known))
+//!     .with_resource(Resource::new("travel://cities", "cities", cities).mime_type("text/plain"))
+//!     .with_template(
+//!         ResourceTemplate::new("travel://maps/{city}", "map", map)
+//!             .mime_type("image/png")
+//!             .complete("city", known),
+//!     );
+//! # assert!(function.manifest().is_ok());
+//! ```
+//!
+//! Their handlers get the same [`Context`] as a tool's. What changes while the function runs is
+//! announced with [`Context::resource_updated`] and [`Context::offer`].
 //!
 //! # Asking
 //!
@@ -230,22 +284,30 @@
 
 mod ask;
 mod call;
+mod checked;
+mod completion;
+mod contents;
 mod context;
 mod delivery;
 mod error;
 mod form;
 mod function;
 mod handle;
+mod handler;
 mod listener;
 mod logging;
 mod manifest;
+mod method;
+mod offer;
 mod outlet;
 mod process;
+mod prompt;
 mod question;
 mod reaction;
 mod replay;
 mod reply;
 mod reports;
+mod resource;
 mod result;
 mod round;
 mod running;
@@ -253,9 +315,15 @@ mod sampling;
 mod schema;
 mod server;
 mod settings;
+mod shown;
 mod sink;
+mod start;
 mod step;
+mod strings;
+mod template;
 mod tool;
+mod tool_object;
+mod uri_template;
 
 pub use dormouse_contract::filter::Filter;
 pub use dormouse_contract::policy::{BackoffPolicy, DeliverySpec, Retry, RetryRule, Stored};
@@ -265,18 +333,26 @@ pub use dormouse_contract::{Event, ExtensionValue, Manifest};
 pub use {schemars, serde, serde_json};
 
 pub use ask::{Ask, AskError};
+pub use completion::{Completion, IntoCompletion, Typed};
+pub use contents::{Contents, IntoContents};
 pub use context::Context;
 pub use error::{StartError, ToolError};
 pub use function::Function;
 pub use listener::Listener;
+pub use offer::Offer;
+pub use prompt::{IntoPromptResult, Prompt, PromptMessage, PromptResult};
 pub use question::{Answer, Root};
 pub use reaction::{IntoFilter, IntoReply};
 pub use reports::{Level, UnknownLevel};
+pub use resource::Resource;
 pub use result::{Content, IntoToolResult, Structured, ToolResult};
 pub use sampling::{Role, SampleRequest, Sampled, ToolChoice, ToolUse};
 pub use settings::Settings;
+pub use shown::{Icon, Theme};
+pub use template::ResourceTemplate;
 pub use tool::Tool;
+pub use tool_object::TaskSupport;
 
-/// The arguments of a tool that takes none.
+/// The arguments of a tool or prompt that takes none.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
 pub struct NoArguments {}

@@ -2,6 +2,7 @@
 //! steps and announcements.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use http::header::HeaderValue;
@@ -15,6 +16,7 @@ pub(crate) struct Outlet {
     attempt: Arc<Attempt>,
     source: HeaderValue,
     sink: Arc<Sink>,
+    announced: AtomicU64,
 }
 
 impl Outlet {
@@ -29,6 +31,7 @@ impl Outlet {
             attempt: Arc::clone(attempt),
             source: source.clone(),
             sink: Arc::clone(sink),
+            announced: AtomicU64::new(0),
         })
     }
 
@@ -42,5 +45,11 @@ impl Outlet {
     ) -> Result<(), SinkError> {
         let headers = reply::attributes(&self.attempt, &self.source, ty, what);
         self.sink.post(headers, data).await
+    }
+
+    /// Sends an event that may come more than once in an attempt.
+    pub(crate) async fn announce(&self, ty: &'static str, data: Bytes) -> Result<(), SinkError> {
+        let number = self.announced.fetch_add(1, Ordering::Relaxed);
+        self.send(ty, &format!("/announced/{number}"), data).await
     }
 }

@@ -116,7 +116,10 @@ enum Block<'a> {
 struct Embedded<'a> {
     uri: &'a str,
     mime_type: &'a str,
-    text: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    blob: Option<&'a str>,
 }
 
 impl Content {
@@ -151,7 +154,21 @@ impl Content {
             resource: Embedded {
                 uri,
                 mime_type,
-                text,
+                text: Some(text),
+                blob: None,
+            },
+        })
+    }
+
+    /// A resource with its bytes, in base64.
+    #[must_use]
+    pub fn resource_blob(uri: &str, mime_type: &str, blob: &str) -> Self {
+        Self::block(&Block::Resource {
+            resource: Embedded {
+                uri,
+                mime_type,
+                text: None,
+                blob: Some(blob),
             },
         })
     }

@@ -4,16 +4,16 @@
 //! compiled only when it says more than serde would notice (a range, a pattern, a length), or to
 //! explain a refusal.
 
-use std::sync::OnceLock;
-
-use jsonschema::Validator;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-/// So many problems are told at once.
-const PROBLEMS: usize = 8;
+use crate::checked::{Checked, problem};
+
+/// What a member of the arguments is called.
+const ARGUMENT: &str = "argument";
 
 /// The schema of the arguments that a `T` is read from: always one of an object, unless `T`
 /// cannot be read from one.
@@ -61,15 +61,19 @@ fn plain<T: JsonSchema>(settings: SchemaSettings) -> Map<String, Value> {
 }
 
 /// Whether a schema is one of an object, as MCP asks of `inputSchema` and `outputSchema`.
-pub(crate) fn is_object(schema: &Value) -> bool {
-    schema.get("type").and_then(Value::as_str) == Some("object")
+pub(crate) fn is_object(schema: &RawValue) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Type {
+        #[serde(rename = "type")]
+        ty: String,
+    }
+    serde_json::from_str(schema.get()).is_ok_and(|schema: Type| schema.ty == "object")
 }
 
 /// The arguments of one tool: their schema, and how they are read.
 pub(crate) struct Arguments {
-    schema: Value,
+    schema: Checked,
     strict: bool,
-    validator: OnceLock<Option<Validator>>,
 }
 
 impl Arguments {
@@ -77,24 +81,19 @@ impl Arguments {
         let schema = input::<T>();
         Self {
             strict: says_more(&schema),
-            schema,
-            validator: OnceLock::new(),
+            schema: Checked::new(schema),
         }
     }
 
     pub(crate) fn schema(&self) -> &Value {
-        &self.schema
+        self.schema.schema()
     }
 
     /// Reads a `T`, or says what is wrong, naming the argument.
     pub(crate) fn read<T: DeserializeOwned>(&self, json: &str) -> Result<T, String> {
-        let json = match json.trim_ascii() {
-            "" | "null" => "{}",
-            object if object.starts_with('{') => object,
-            _ => return Err("the arguments are not a JSON object".to_owned()),
-        };
+        let json = object(json)?;
         if self.strict {
-            self.check(json)?;
+            self.schema.check(json, ARGUMENT)?;
         }
         serde_json::from_str(json).or_else(|error| {
             // A unit struct takes no arguments, and is read from null.
@@ -107,25 +106,9 @@ impl Arguments {
         })
     }
 
-    fn check(&self, json: &str) -> Result<(), String> {
-        let Some(validator) = self.validator() else {
-            return Ok(());
-        };
-        let arguments: Value = serde_json::from_str(json).map_err(|error| error.to_string())?;
-        let problems: Vec<String> = validator
-            .iter_errors(&arguments)
-            .take(PROBLEMS)
-            .map(|error| problem(error.instance_path().as_str(), &error.masked().to_string()))
-            .collect();
-        match problems.is_empty() {
-            true => Ok(()),
-            false => Err(problems.join("; ")),
-        }
-    }
-
     /// The schema tells all problems at once; what it does not see, serde told first.
     fn explain<T: DeserializeOwned>(&self, json: &str, error: &serde_json::Error) -> String {
-        if let Err(problems) = self.check(json) {
+        if let Err(problems) = self.schema.check(json, ARGUMENT) {
             return problems;
         }
         let from = &mut serde_json::Deserializer::from_str(json);
@@ -133,28 +116,22 @@ impl Arguments {
             Ok(_) => error.to_string(),
             Err(error) => {
                 let path = error.path().to_string();
-                problem(&path.replace('.', "/"), &error.inner().to_string())
+                problem(
+                    &path.replace('.', "/"),
+                    &error.inner().to_string(),
+                    ARGUMENT,
+                )
             }
         }
     }
-
-    fn validator(&self) -> Option<&Validator> {
-        self.validator
-            .get_or_init(|| match jsonschema::validator_for(&self.schema) {
-                Ok(validator) => Some(validator),
-                Err(error) => {
-                    tracing::warn!(%error, "an input schema cannot be compiled: arguments are checked by type only");
-                    None
-                }
-            })
-            .as_ref()
-    }
 }
 
-fn problem(path: &str, text: &str) -> String {
-    match path.trim_matches('/') {
-        "" => text.to_owned(),
-        path => format!("argument `{}`: {text}", path.replace('/', ".")),
+/// The arguments as a JSON object, of which none is an empty one.
+pub(crate) fn object(json: &str) -> Result<&str, String> {
+    match json.trim_ascii() {
+        "" | "null" => Ok("{}"),
+        object if object.starts_with('{') => Ok(object),
+        _ => Err("the arguments are not a JSON object".to_owned()),
     }
 }
 
@@ -253,14 +230,14 @@ mod tests {
     #[test]
     fn plain_types_are_left_to_serde() {
         let arguments = Arguments::of::<Plain>();
-        assert!(!arguments.strict, "{}", arguments.schema);
+        assert!(!arguments.strict, "{}", arguments.schema());
         let read = arguments.read::<Plain>(r#"{"text":"a","unknown":1}"#);
         let expected = Plain {
             text: "a".into(),
             times: None,
         };
         assert_eq!(read, Ok(expected));
-        assert!(arguments.validator.get().is_none());
+        assert!(!arguments.schema.is_compiled());
     }
 
     #[test]
@@ -304,6 +281,7 @@ mod tests {
 
     #[test]
     fn no_arguments_are_an_object_too() {
+        let is_object = |schema: &Value| schema["type"] == "object";
         assert!(is_object(&input::<Unit>()));
         assert!(is_object(&input::<()>()));
         assert!(is_object(&input::<Value>()));

@@ -1,9 +1,9 @@
 //! Connections: accepted, served, and at the end drained.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,13 +16,17 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio_util::task::TaskTracker;
 
-use crate::error::StartError;
+use crate::error::{StartError, ToolError};
 use crate::function::{Function, check_name};
 use crate::handle;
 use crate::listener::{Connection, Listener};
+use crate::offer::{Hidden, Offer};
+use crate::prompt::Prompt;
 use crate::reaction::Reaction;
+use crate::resource::Resource;
 use crate::settings::Settings;
 use crate::sink::Sink;
+use crate::template::ResourceTemplate;
 use crate::tool::Tool;
 
 /// After a failed accept (usually: no file descriptors left) so long nothing is tried.
@@ -34,7 +38,8 @@ const LAST_BYTES: Duration = Duration::from_secs(2);
 pub(crate) struct Service {
     function: Function,
     by_name: HashMap<String, usize>,
-    manifest: OnceLock<Result<Bytes, String>>,
+    /// What is not offered at the moment, and the manifest without it, made when first asked for.
+    hidden: Mutex<(Hidden, Option<Result<Bytes, String>>)>,
     /// `source` of every event it emits.
     pub(crate) source: HeaderValue,
     pub(crate) secret: Option<String>,
@@ -63,9 +68,9 @@ impl Service {
             .map(|(index, tool)| (tool.name().to_owned(), index))
             .collect();
         Ok(Arc::new(Self {
+            hidden: Mutex::new((Hidden::of(&function), None)),
             function,
             by_name,
-            manifest: OnceLock::new(),
             source,
             secret: settings.secret,
             revision: settings.revision,
@@ -86,17 +91,67 @@ impl Service {
         reactions.find(|reaction| reaction.takes(event))
     }
 
-    /// The manifest as JSON, made when first asked for.
+    pub(crate) fn prompt(&self, name: &str) -> Option<&Prompt> {
+        let mut prompts = self.function.prompts.iter();
+        prompts.find(|prompt| prompt.name() == name)
+    }
+
+    pub(crate) fn resource(&self, uri: &str) -> Option<&Resource> {
+        let mut resources = self.function.resources.iter();
+        resources.find(|resource| resource.uri() == uri)
+    }
+
+    pub(crate) fn template(&self, uri_template: &str) -> Option<&ResourceTemplate> {
+        let mut templates = self.function.templates.iter();
+        templates.find(|template| template.uri() == uri_template)
+    }
+
+    /// The narrowest template that stands for a URI, and the URI's variables.
+    pub(crate) fn template_of(
+        &self,
+        uri: &str,
+    ) -> Option<(&ResourceTemplate, BTreeMap<String, String>)> {
+        let templates = self.function.templates.iter().rev();
+        templates
+            .filter_map(|template| Some((template, template.variables_of(uri)?)))
+            .max_by_key(|(template, _)| template.literals())
+    }
+
+    /// What is offered at the moment, as JSON.
     pub(crate) fn manifest(&self) -> Result<Bytes, String> {
-        let make = || {
-            let manifest = self
-                .function
-                .manifest()
-                .map_err(|error| error.to_string())?;
-            let json = serde_json::to_vec(&manifest).map_err(|error| error.to_string())?;
-            Ok(json.into())
+        let mut hidden = self.hidden.lock().unwrap_or_else(PoisonError::into_inner);
+        let (hidden, made) = &mut *hidden;
+        made.get_or_insert_with(|| self.describe(hidden)).clone()
+    }
+
+    fn describe(&self, hidden: &Hidden) -> Result<Bytes, String> {
+        let manifest = self.function.manifest_without(hidden);
+        let manifest = manifest.map_err(|error| error.to_string())?;
+        let json = serde_json::to_vec(&manifest).map_err(|error| error.to_string())?;
+        Ok(json.into())
+    }
+
+    /// Shows or hides a capability; gives the new manifest when that changed anything.
+    pub(crate) fn offer(&self, offer: Offer<'_>, shown: bool) -> Result<Option<Bytes>, ToolError> {
+        let (what, is_known) = match offer {
+            Offer::Tool(name) => (name, self.tool(name).is_some()),
+            Offer::Prompt(name) => (name, self.prompt(name).is_some()),
+            Offer::Resource(uri) => (uri, self.resource(uri).is_some()),
+            Offer::Template(uri) => (uri, self.template(uri).is_some()),
         };
-        self.manifest.get_or_init(make).clone()
+        if !is_known {
+            let words = format!("`{what}` cannot be shown or hidden: it was never declared");
+            return Err(ToolError::Internal(words));
+        }
+        let mut hidden = self.hidden.lock().unwrap_or_else(PoisonError::into_inner);
+        let (hidden, made) = &mut *hidden;
+        if hidden.has(offer) != shown {
+            return Ok(None);
+        }
+        hidden.set(offer, !shown);
+        let manifest = self.describe(hidden);
+        *made = Some(manifest.clone());
+        manifest.map(Some).map_err(ToolError::Internal)
     }
 
     pub(crate) fn is_stopping(&self) -> bool {

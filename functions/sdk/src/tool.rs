@@ -1,21 +1,22 @@
 //! One tool: its description for models and people, its policy for the platform, its handler.
 
-use std::marker::PhantomData;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use dormouse_contract::policy::{DeliverySpec, Retry, RetryRule, Stored};
-use futures_util::future::BoxFuture;
 use schemars::JsonSchema;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
+use crate::checked::{Checked, Verbatim};
 use crate::context::Context;
 use crate::error::{StartError, ToolError};
+use crate::handler::{Answer, Call, Handler};
 use crate::result::{IntoToolResult, ToolResult};
-use crate::schema::{self, Arguments};
+use crate::schema;
+use crate::shown::Icon;
+use crate::tool_object::{Annotations, Described, Execution, Meta, TaskSupport};
 
 /// A tool with everything that can be said about it.
 ///
@@ -40,21 +41,14 @@ pub struct Tool {
     description: String,
     annotations: Annotations,
     policy: DeliverySpec,
+    icons: Vec<Icon>,
+    task_support: TaskSupport,
+    pub(crate) hidden: bool,
+    input: Option<Verbatim>,
+    output: Option<Verbatim>,
+    /// The schema that the type makes of results, made when first needed.
+    checked_output: OnceLock<Option<Checked>>,
     call: Box<dyn Call>,
-}
-
-/// MCP `ToolAnnotations`; absent means that the author did not say.
-#[derive(Debug, Default, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Annotations {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    read_only_hint: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    destructive_hint: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    idempotent_hint: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    open_world_hint: Option<bool>,
 }
 
 impl Tool {
@@ -77,12 +71,53 @@ impl Tool {
             description: description.into(),
             annotations: Annotations::default(),
             policy: DeliverySpec::default(),
-            call: Box::new(Typed {
-                handler,
-                arguments: OnceLock::new(),
-                types: PhantomData::<fn(T) -> R>,
-            }),
+            icons: Vec::new(),
+            task_support: TaskSupport::Optional,
+            hidden: false,
+            input: None,
+            output: None,
+            checked_output: OnceLock::new(),
+            call: Box::new(Handler::<T, R, F>::new(handler)),
         }
+    }
+
+    /// A picture; may be said more than once.
+    #[must_use]
+    pub fn icon(mut self, icon: Icon) -> Self {
+        self.icons.push(icon);
+        self
+    }
+
+    /// `execution.taskSupport`: whether clients may or must run it as a task of theirs. Default:
+    /// [`TaskSupport::Optional`].
+    #[must_use]
+    pub fn task_support(mut self, support: TaskSupport) -> Self {
+        self.task_support = support;
+        self
+    }
+
+    /// The JSON Schema of the arguments (2020-12 unless `$schema` says otherwise), offered to the
+    /// letter in place of the one made from the type. Arguments are checked against it, then read
+    /// as the type, for which `serde_json::Map<String, serde_json::Value>` always does.
+    #[must_use]
+    pub fn with_input_schema(mut self, schema: impl Into<String>) -> Self {
+        self.input = Some(Verbatim::new(schema.into()));
+        self
+    }
+
+    /// The JSON Schema of `structuredContent`, offered to the letter in place of the one made from
+    /// the type. Results are checked against it.
+    #[must_use]
+    pub fn with_output_schema(mut self, schema: impl Into<String>) -> Self {
+        self.output = Some(Verbatim::new(schema.into()));
+        self
+    }
+
+    /// Not offered until a handler says so, by [`Context::offer`].
+    #[must_use]
+    pub fn hidden(mut self) -> Self {
+        self.hidden = true;
+        self
     }
 
     /// What a person reads in place of the name.
@@ -170,11 +205,43 @@ impl Tool {
 
     /// Runs the handler, or says in words what is wrong with the arguments.
     pub(crate) fn call(&self, cx: Context, arguments: &str) -> Result<Answer, String> {
-        self.call.call(cx, arguments).map_err(|problems| {
-            format!(
-                "The arguments of `{}` are not valid: {problems}. Correct them and call again.",
+        let checked = match &self.input {
+            Some(verbatim) => schema::object(arguments)
+                .and_then(|arguments| verbatim.check(arguments, "argument")),
+            None => Ok(()),
+        };
+        checked
+            .and_then(|()| self.call.call(cx, arguments))
+            .map_err(|problems| {
+                format!(
+                    "The arguments of `{}` are not valid: {problems}. Correct them and call again.",
+                    self.name
+                )
+            })
+    }
+
+    /// Whether a result is what the tool's output schema promises.
+    pub(crate) fn check_output(&self, result: &ToolResult) -> Result<(), ToolError> {
+        let typed = || self.call.output_schema().map(Checked::new);
+        let promised = match &self.output {
+            Some(_) => None,
+            None => self.checked_output.get_or_init(typed).as_ref(),
+        };
+        if result.is_error || (self.output.is_none() && promised.is_none()) {
+            return Ok(());
+        }
+        let problems = match (&result.structured_content, &self.output, promised) {
+            (None, _, _) => Err("it has no structured content".to_owned()),
+            (Some(content), Some(verbatim), _) => verbatim.check(content.get(), "member"),
+            (Some(content), None, Some(promised)) => promised.check(content.get(), "member"),
+            (Some(_), None, None) => Ok(()),
+        };
+        problems.map_err(|problems| {
+            ToolError::Internal(format!(
+                "the result of `{}` is not what its output schema promises: {problems}. This is a \
+                 mistake in the function; calling again will hardly help",
                 self.name
-            )
+            ))
         })
     }
 
@@ -190,11 +257,11 @@ impl Tool {
     /// The MCP `Tool` object.
     pub(crate) fn describe(&self) -> Result<Box<RawValue>, StartError> {
         self.check_name()?;
-        let input = self.call.input_schema();
-        if !schema::is_object(&input) {
+        let input = self.schema(self.input.as_ref(), || Some(self.call.input_schema()))?;
+        let Some(input) = input.filter(|schema| schema::is_object(schema)) else {
             return Err(self.unfit("its arguments are not an object: take a struct"));
-        }
-        let output = self.call.output_schema();
+        };
+        let output = self.schema(self.output.as_ref(), || self.call.output_schema())?;
         if output
             .as_ref()
             .is_some_and(|schema| !schema::is_object(schema))
@@ -205,9 +272,13 @@ impl Tool {
             name: &self.name,
             title: self.title.as_deref(),
             description: &self.description,
+            icons: &self.icons,
             input_schema: input,
             output_schema: output,
             annotations: (self.annotations != Annotations::default()).then_some(&self.annotations),
+            execution: Execution {
+                task_support: self.task_support,
+            },
             meta: (self.policy != DeliverySpec::default()).then_some(Meta {
                 policy: &self.policy,
             }),
@@ -215,79 +286,29 @@ impl Tool {
         to_raw_value(&described).map_err(|error| self.unfit(&error.to_string()))
     }
 
+    /// A schema to the letter, or the one that the type makes.
+    fn schema(
+        &self,
+        verbatim: Option<&Verbatim>,
+        typed: impl FnOnce() -> Option<Value>,
+    ) -> Result<Option<Box<RawValue>>, StartError> {
+        let schema = match verbatim {
+            Some(verbatim) => verbatim.raw().map(Some),
+            None => match typed() {
+                Some(schema) => to_raw_value(&schema)
+                    .map(Some)
+                    .map_err(|error| error.to_string()),
+                None => Ok(None),
+            },
+        };
+        schema.map_err(|why| self.unfit(&why))
+    }
+
     fn unfit(&self, reason: &str) -> StartError {
         StartError::Tool {
             tool: self.name.clone(),
             reason: reason.to_owned(),
         }
-    }
-}
-
-/// MCP `Tool`.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Described<'a> {
-    name: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    title: Option<&'a str>,
-    description: &'a str,
-    input_schema: Value,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    output_schema: Option<Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    annotations: Option<&'a Annotations>,
-    #[serde(rename = "_meta", skip_serializing_if = "Option::is_none")]
-    meta: Option<Meta<'a>>,
-}
-
-#[derive(Serialize)]
-struct Meta<'a> {
-    #[serde(rename = "dev.dormouse/policy")]
-    policy: &'a DeliverySpec,
-}
-
-/// The handler at work.
-pub(crate) type Answer = BoxFuture<'static, Result<ToolResult, ToolError>>;
-
-/// A handler whose types are forgotten.
-trait Call: Send + Sync {
-    fn call(&self, cx: Context, arguments: &str) -> Result<Answer, String>;
-    fn input_schema(&self) -> Value;
-    fn output_schema(&self) -> Option<Value>;
-}
-
-struct Typed<T, R, F> {
-    handler: F,
-    arguments: OnceLock<Arguments>,
-    types: PhantomData<fn(T) -> R>,
-}
-
-impl<T: JsonSchema, R, F> Typed<T, R, F> {
-    /// Made when first needed: a cold start must not wait for the schemas of other tools.
-    fn arguments(&self) -> &Arguments {
-        self.arguments.get_or_init(Arguments::of::<T>)
-    }
-}
-
-impl<T, R, F, Fut> Call for Typed<T, R, F>
-where
-    T: DeserializeOwned + JsonSchema + 'static,
-    R: IntoToolResult + 'static,
-    F: Fn(Context, T) -> Fut + Send + Sync + 'static,
-    Fut: Future<Output = Result<R, ToolError>> + Send + 'static,
-{
-    fn call(&self, cx: Context, arguments: &str) -> Result<Answer, String> {
-        let arguments = self.arguments().read(arguments)?;
-        let answer = (self.handler)(cx, arguments);
-        Ok(Box::pin(async move { answer.await?.into_tool_result() }))
-    }
-
-    fn input_schema(&self) -> Value {
-        self.arguments().schema().clone()
-    }
-
-    fn output_schema(&self) -> Option<Value> {
-        R::output_schema()
     }
 }
 
@@ -314,6 +335,7 @@ mod tests {
             "name": "t", "title": "T", "description": "Does nothing.",
             "inputSchema": {"type": "object"},
             "annotations": {"idempotentHint": true, "destructiveHint": false},
+            "execution": {"taskSupport": "optional"},
             "_meta": {"dev.dormouse/policy": {"timeout": "2m", "retry": "always"}},
         });
         let described =

@@ -142,11 +142,17 @@ async fn each_kind_of_failure_has_its_answer_and_the_function_lives_on() {
 async fn what_is_not_offered_fails_without_having_run() {
     let function = fixture().await;
     let unknown = function.call("no-such-tool", json!({})).await;
-    let method = function.deliver(requested_by(json!({}), "prompts/get", json!({"name": "p"})));
+    let method = function.deliver(requested_by(
+        json!({}),
+        "prompts/list",
+        json!({"name": "p"}),
+    ));
+    let prompt = function.deliver(requested_by(json!({}), "prompts/get", json!({"name": "p"})));
     let params = function.deliver(requested_by(json!({}), "tools/call", json!([])));
     for (answer, code) in [
         (unknown, -32_602),
         (method.await, -32_601),
+        (prompt.await, -32_602),
         (params.await, -32_602),
     ] {
         assert_eq!(answer.event().ty, task::FAILED);

@@ -5,13 +5,17 @@
 #[expect(dead_code, reason = "its main belongs to the example")]
 mod fixture;
 
+mod announcing;
 mod asking;
 mod calls;
 mod harness;
+mod offering;
 mod process;
+mod prompts;
 mod refusals;
 mod replaying;
 mod reports;
+mod resources;
 mod sink;
 mod stepping;
 mod stopping;

@@ -273,6 +273,9 @@ pub enum Stepped {
     /// Tasks of events keep no steps: an event is delivered as it was sent, so nothing could bring
     /// them along.
     NotKept,
+    /// The task's steps would be more than 1,000, or hold more than 4 MiB together: each later round
+    /// carries them all.
+    TooMuch,
     /// The token is not that of a running attempt.
     NotRunning,
 }

@@ -19,6 +19,12 @@ use crate::transition::Change;
 /// So many asks are named in a line of history; the rest are counted.
 const NAMED: usize = 8;
 
+/// The most steps of one task.
+const MOST_STEPS: i64 = 1_000;
+
+/// The most bytes that the steps of one task hold together: each round carries them all.
+const MOST_IN_STEPS: i64 = 4 << 20;
+
 /// Answers as given: by the name of the ask, each to the letter.
 pub(crate) type Given = Vec<(String, Bytes)>;
 
@@ -235,6 +241,11 @@ impl Ledger {
             Some(known) if known == result => Ok(Stepped::Known),
             Some(_) => Ok(Stepped::Different),
             None => {
+                let (count, bytes) = self.store.steps_held(task)?;
+                let more = i64::try_from(name.len() + result.len()).unwrap_or(i64::MAX);
+                if count >= MOST_STEPS || bytes.saturating_add(more) > MOST_IN_STEPS {
+                    return Ok(Stepped::TooMuch);
+                }
                 self.store.put_step(task, name, result)?;
                 Ok(Stepped::Stored)
             }

@@ -102,6 +102,16 @@ impl Store {
             .optional()
     }
 
+    /// How many steps a task has committed, and their bytes.
+    pub(crate) fn steps_held(&self, task: TaskId) -> Result<(i64, i64)> {
+        self.conn
+            .prepare_cached(
+                "SELECT count(*), coalesce(sum(length(name) + length(result)), 0) FROM steps
+                 WHERE task = ?1",
+            )?
+            .query_row([task.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
+    }
+
     pub(crate) fn put_step(&self, task: TaskId, name: &str, result: &[u8]) -> Result<()> {
         self.conn
             .prepare_cached("INSERT INTO steps (task, name, result) VALUES (?1, ?2, ?3)")?

@@ -103,6 +103,29 @@ async fn a_task_of_an_event_keeps_no_steps() {
 }
 
 #[tokio::test]
+async fn steps_hold_no_more_than_a_round_can_carry() {
+    let mut bench = bench(1, 10).await;
+    bench.broker.accept(task()).await.unwrap();
+    let claim = bench.claim().await;
+    let half = Bytes::from(format!("\"{}\"", "x".repeat(2 << 20)));
+    for (name, expected) in [
+        ("a", Stepped::Stored),
+        ("b", Stepped::TooMuch),
+        ("a", Stepped::Known),
+    ] {
+        let result = match name {
+            "a" => half.clone(),
+            _ => Bytes::from(format!("{{\"x\":{}}}", String::from_utf8_lossy(&half))),
+        };
+        let stepped = bench.broker.step(claim.task, claim.token, name, result);
+        assert_eq!(stepped.await.unwrap(), expected, "{name}");
+    }
+    let small = Bytes::from_static(b"1");
+    let stepped = bench.broker.step(claim.task, claim.token, "c", small).await;
+    assert_eq!(stepped.unwrap(), Stepped::Stored);
+}
+
+#[tokio::test]
 async fn a_replay_that_differs_is_a_dead_letter() {
     let mut bench = bench(1, 10).await;
     let task = task();

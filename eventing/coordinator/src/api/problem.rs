@@ -77,6 +77,10 @@ pub(super) enum Problem {
     )]
     StepNotKept(String),
     #[error(
+        "step `{0}` is not committed: a task keeps 1,000 steps, and 4 MiB in all of them; return less from its steps, such as a reference to where the rest lies"
+    )]
+    TooManySteps(String),
+    #[error(
         "step `{0}` is not committed: `taskid` and `attempttoken` name no running attempt, so it has ended or the token is wrong; stop working on it"
     )]
     StepNotRunning(String),
@@ -135,6 +139,7 @@ impl Problem {
             }
             Self::StepDiffers(_) => (S::CONFLICT, "step-differs", "Step was committed before"),
             Self::StepNotKept(_) => (S::CONFLICT, "step-not-kept", "Step cannot be kept"),
+            Self::TooManySteps(_) => (S::PAYLOAD_TOO_LARGE, "too-large", "Steps hold too much"),
             Self::StepNotRunning(_) => (S::CONFLICT, "not-running", "Attempt is not running"),
             Self::Refused(refusal) => refusal_kind(refusal),
             Self::Broker(dormouse_broker::Error::Stopped) => {

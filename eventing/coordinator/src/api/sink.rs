@@ -81,6 +81,7 @@ async fn commit_step(api: &Api, event: &Event) -> Result<Response, Problem> {
         Taken::Stored | Taken::Known => Ok(StatusCode::ACCEPTED.into_response()),
         Taken::Different => Err(Problem::StepDiffers(step)),
         Taken::NotKept => Err(Problem::StepNotKept(step)),
+        Taken::TooMuch => Err(Problem::TooManySteps(step)),
         Taken::NotRunning => Err(Problem::StepNotRunning(step)),
     }
 }

@@ -6,6 +6,7 @@
 pub mod client;
 pub mod hops;
 pub mod platform;
+pub mod posts;
 
 /// The middle of a list of figures, with its ends.
 pub struct Spread {

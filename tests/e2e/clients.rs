@@ -1,4 +1,5 @@
-//! Other people's clients: each connects, lists, calls, sees progress, is refused and cancels.
+//! Other people's clients: each connects, lists, calls, sees progress, is refused, is asked, and
+//! cancels.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -133,6 +134,19 @@ impl Seen {
         self.of("called", "progress");
 
         assert_eq!(self.of("refused", "no_such_tool")["code"], -32602);
+
+        let mut asked = self.all("asked");
+        let form = asked.next().expect("a form");
+        assert_eq!(form["method"], "elicitation/create");
+        assert_eq!(form["params"]["message"], "Who is it?");
+        let filled = self.of("called", "test_elicitation")["result"].to_string();
+        assert!(filled.contains("mouse@example.org"), "{filled}");
+        let prompt = asked.next().expect("a prompt");
+        assert_eq!(prompt["method"], "sampling/createMessage");
+        let sampled = self.of("called", "test_sampling")["result"].to_string();
+        assert!(sampled.contains("LLM response: Cheese."), "{sampled}");
+        assert_eq!(asked.next(), None, "nothing is asked twice");
+
         self.of("cancelled", "sleep");
         self.only("closed");
         assert_eq!(self.all("errored").next(), None, "{:#?}", self.0);
@@ -141,10 +155,8 @@ impl Seen {
 
 /// Starts a platform that asks for a token, and a client that does everything.
 async fn drive(scheme: &str, client: Client) -> Seen {
-    let platform = Setup::new([Pool::fixture("fixture")])
-        .token(TOKEN)
-        .start()
-        .await;
+    let pools = [Pool::fixture("fixture"), Pool::conformance("conformance")];
+    let platform = Setup::new(pools).token(TOKEN).start().await;
     let mut command = Command::new(client.program);
     command
         .arg(client.script)
@@ -152,7 +164,7 @@ async fn drive(scheme: &str, client: Client) -> Seen {
         .args(client.is_legacy.then_some("--legacy"))
         .args(["--token", TOKEN])
         .args(["list", "ping", "echo", "add", "progress"])
-        .args(["refuse", "unknown", "cancel"]);
+        .args(["refuse", "unknown", "elicit", "sample", "cancel"]);
     Running::start(command).finish(&platform).await
 }
 

@@ -7,9 +7,13 @@ use std::process::ExitCode;
 use dormouse_function::Function;
 
 mod asking;
+mod changes;
 mod content;
+mod prompts;
+mod resources;
 mod rounds;
 mod schemas;
+mod tasks;
 mod telling;
 
 fn main() -> ExitCode {
@@ -22,6 +26,10 @@ fn main() -> ExitCode {
         schemas::offer,
         asking::offer,
         rounds::offer,
+        tasks::offer,
+        prompts::offer,
+        resources::offer,
+        changes::offer,
     ]
     .into_iter()
     .fold(function, |function, offer| offer(function))

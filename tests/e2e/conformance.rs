@@ -59,22 +59,8 @@ const MISSING: &[(&str, &[(&str, &str)])] = &[
         &[(REVISION, "server-stateless")],
     ),
     (
-        "streams that are resumed",
-        &[(LEGACY, "server-sse-polling")],
-    ),
-    (
-        "tasks for clients",
-        &[
-            (REVISION, "tasks-lifecycle"),
-            (REVISION, "tasks-capability-negotiation"),
-            (REVISION, "tasks-wire-fields"),
-            (REVISION, "tasks-request-state-removal"),
-            (REVISION, "tasks-mrtr-input"),
-            (REVISION, "tasks-request-headers"),
-            (REVISION, "tasks-dispatch-and-envelope"),
-            (REVISION, "tasks-required-task-error"),
-            (REVISION, "tasks-mrtr-composition"),
-        ],
+        "a method of the legacy era has no name to check in the modern one",
+        &[(REVISION, "tasks-dispatch-and-envelope")],
     ),
 ];
 

@@ -9,9 +9,9 @@ use http::Uri;
 
 use crate::error::StartError;
 
-/// The limit of an event's size: the platform's 4 MiB for what a client sends, and room for what
-/// the platform adds to it.
-const BODY_LIMIT: usize = (4 << 20) + (64 << 10);
+/// The limit of an event's size: 4 MiB that a client sends, as much again that it answers and that
+/// the task's steps hold, and room for what the platform adds.
+const BODY_LIMIT: usize = 16 << 20;
 
 /// A function's settings. [`Settings::default`] is a function of its own, outside any platform.
 #[derive(Clone)]
@@ -35,7 +35,7 @@ pub struct Settings {
     pub json_logs: bool,
     /// How long a cancelled handler may clean up. Default 5 s.
     pub grace: Duration,
-    /// How large an event may be, in bytes. Default 4 MiB and 64 KiB.
+    /// How large an event may be, in bytes. Default 16 MiB.
     pub body_limit: usize,
 }
 

@@ -5,11 +5,13 @@ use serde::Deserialize;
 
 use crate::grade::Grade;
 use crate::model::{Completion, Finish, Message};
+use crate::wishes::{Amount, Open, Wishes};
 
 /// What an agent reads about the tool.
 pub const DESCRIPTION: &str = "Writes a lesson outline, a text for learners or an exercise on a \
-    topic, with the language model that the operator has configured. Reports progress while it \
-    writes.";
+    topic, with the language model that the operator has configured or, where none is, with the \
+    client's own. Asks the person for grade, length and language where these are left open and \
+    the client can ask. Reports progress while it writes.";
 
 /// Arguments of `content-generation`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -75,6 +77,36 @@ impl Kind {
     }
 }
 
+impl Args {
+    /// What is left open, and would be asked of a teacher.
+    pub fn open(&self) -> Open {
+        let words = Amount {
+            title: "Length in words",
+            range: (50, 5_000),
+            default: self.kind.default_length(),
+        };
+        Open {
+            grade: self.grade.is_none(),
+            amount: self.length.is_none().then_some(words),
+            language: self.language.is_none(),
+        }
+    }
+
+    /// The same call with what was wished for where it left something open.
+    #[must_use]
+    pub fn with(mut self, wishes: Wishes) -> Self {
+        self.grade = self.grade.or(wishes.grade);
+        self.length = self.length.or(wishes.amount);
+        self.language = self.language.or(wishes.language);
+        self
+    }
+
+    /// How long a model's answer may get: words are tokens and a half or two, with room for form.
+    pub fn max_tokens(&self) -> u32 {
+        500 + 2 * self.length.unwrap_or(self.kind.default_length())
+    }
+}
+
 /// What the model is told.
 pub fn messages(args: &Args) -> Vec<Message> {
     let length = args.length.unwrap_or(args.kind.default_length());
@@ -107,8 +139,8 @@ pub fn finished(completion: Completion) -> String {
     match finish {
         Finish::Done => text,
         Finish::Length => format!(
-            "{text}\n\n[Note: the endpoint's token limit cut this text off. Ask for a smaller \
-             `length`, or raise the limit at the endpoint.]"
+            "{text}\n\n[Note: the model's token limit cut this text off. Ask for a smaller \
+             `length`, or raise the limit where the model runs.]"
         ),
         Finish::Filtered => format!(
             "{text}\n\n[Note: the endpoint's content filter cut this text off. Rephrase the topic.]"

@@ -42,6 +42,11 @@ impl Grade {
         Self(text.trim().to_owned())
     }
 
+    /// Whether nothing was written.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether the two have a grade in common: `7` and `6-8` do. Stages that are not numbered
     /// (`"Year 4"`, `"Sekundarstufe I"`) only meet themselves, in upper or lower case.
     pub fn meets(&self, other: &Self) -> bool {

@@ -1,7 +1,8 @@
 //! The educational agent pool: curriculum alignment, content generation, assessment design.
 //!
 //! `alignment` ranks standards and needs nothing; `content` and `assessment` word what a `model`
-//! is asked and check what it answers; `tools` joins them to the platform.
+//! is asked and check what it answers; `wishes` asks what the call leaves open; `writer` says which
+//! model writes, the operator's or the client's; `tools` joins them to the platform.
 //!
 //! Environment, besides what every function reads: `OPENAI_BASE_URL`, `OPENAI_MODEL`,
 //! `OPENAI_API_KEY` and `OPENAI_TIMEOUT` for the model; `STANDARDS_DIR`, the folder that standards
@@ -13,9 +14,15 @@ mod content;
 mod grade;
 mod model;
 mod tools;
+mod wishes;
+mod writer;
 
 #[cfg(test)]
+mod asking_tests;
+#[cfg(test)]
 mod endpoint;
+#[cfg(test)]
+mod serving;
 #[cfg(test)]
 mod tests;
 

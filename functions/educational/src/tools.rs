@@ -11,6 +11,8 @@ use crate::alignment::{self, Alignment};
 use crate::assessment::{self, Assessment, Failure, Plan};
 use crate::content;
 use crate::model::{self, After, Error, Model};
+use crate::wishes;
+use crate::writer::{WriteError, Writer};
 
 /// How long a model may write before the platform stops waiting; pools say otherwise at will.
 const WRITING: Duration = Duration::from_secs(120);
@@ -48,16 +50,18 @@ pub fn content_generation(model: Arc<Model>) -> Tool {
     let handler = move |cx: Context, args: content::Args| {
         let model = Arc::clone(&model);
         async move {
-            let ready = model
-                .ready()
-                .map_err(|missing| unconfigured(NAME, missing))?;
+            // Nobody is asked for wishes that could not be met.
+            let writer = Writer::of(&model, &cx).map_err(|missing| unconfigured(NAME, missing))?;
+            let wishes = wishes::ask(&cx, args.open()).await?;
+            let args = args.with(wishes);
+            let mut writer = writer.at_most(args.max_tokens());
             let mut progress = Progress::of(cx.clone());
             let messages = content::messages(&args);
             let mut on_text = |text: &str| progress.tell(text);
-            let written = or_cancelled(&cx, ready.write(&messages, &mut on_text)).await?;
+            let written = or_cancelled(&cx, writer.write(&messages, &mut on_text)).await?;
             written
                 .map(content::finished)
-                .map_err(|error| to_tool_error(&error))
+                .map_err(|error| unwritten(&error))
         }
     };
     Tool::new(NAME, content::DESCRIPTION, handler)
@@ -73,14 +77,16 @@ pub fn assessment_design(model: Arc<Model>) -> Tool {
     let handler = move |cx: Context, args: assessment::Args| {
         let model = Arc::clone(&model);
         async move {
-            let plan = Plan::new(&args).map_err(|failure| refuse(&failure))?;
-            let ready = model
-                .ready()
-                .map_err(|missing| unconfigured(NAME, missing))?;
+            // Nobody is asked for wishes that could not be met.
+            Plan::new(&args).map_err(|failure| refuse(&failure))?;
+            let writer = Writer::of(&model, &cx).map_err(|missing| unconfigured(NAME, missing))?;
+            let wishes = wishes::ask(&cx, args.open()).await?;
+            let plan = Plan::new(&args.with(wishes)).map_err(|failure| refuse(&failure))?;
+            let writer = writer.at_most(plan.max_tokens());
             let mut progress = Progress::of(cx.clone());
             let mut on_text = |text: &str| progress.tell(text);
             let designed: Result<Assessment, Failure> =
-                or_cancelled(&cx, plan.carry_out(ready, &mut on_text)).await?;
+                or_cancelled(&cx, plan.carry_out(writer, &mut on_text)).await?;
             designed.map(Structured).map_err(|failure| refuse(&failure))
         }
     };
@@ -104,13 +110,24 @@ async fn or_cancelled<W: Future>(cx: &Context, work: W) -> Result<W::Output, Too
 }
 
 fn unconfigured(tool: &str, missing: &model::Unconfigured) -> ToolError {
-    ToolError::caller(missing.in_words(tool))
+    ToolError::caller(format!(
+        "{}\n\nOr call from a client that lends its own model (MCP sampling).",
+        missing.in_words(tool)
+    ))
 }
 
 fn refuse(failure: &Failure) -> ToolError {
     match failure {
-        Failure::Model(error) => to_tool_error(error),
+        Failure::Writing(error) => unwritten(error),
         Failure::Arguments(_) | Failure::Unusable(_) => ToolError::caller(failure.to_string()),
+    }
+}
+
+fn unwritten(error: &WriteError) -> ToolError {
+    match error {
+        WriteError::Endpoint(error) => to_tool_error(error),
+        WriteError::Client(error) => error.clone().into(),
+        WriteError::Wordless => ToolError::caller(error.to_string()),
     }
 }
 

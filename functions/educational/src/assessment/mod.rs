@@ -10,14 +10,17 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::grade::Grade;
-use crate::model::{Error, Message, OnText, Ready};
+use crate::model::{Message, OnText};
+use crate::wishes::{Amount, Open, Wishes};
+use crate::writer::{WriteError, Writer};
 use answer::{Draft, Question};
 use bloom::Counts;
 
 /// What an agent reads about the tool.
 pub const DESCRIPTION: &str = "Designs an assessment on a topic or a text: questions by level of \
     Bloom's taxonomy with answers and rationales, written by the language model that the operator \
-    has configured, then checked for form and number.";
+    has configured or, where none is, by the client's own, then checked for form and number. Asks \
+    the person for grade, number and language where these are left open and the client can ask.";
 
 /// How many questions when nobody says: one of each level.
 const DEFAULT_TOTAL: usize = 6;
@@ -98,13 +101,38 @@ pub enum Failure {
     #[error("{0}")]
     Arguments(&'static str),
     /// The model could not be asked.
-    #[error("{}", .0.in_words())]
-    Model(#[from] Error),
+    #[error("{0}")]
+    Writing(#[from] WriteError),
     /// Neither its first nor its second answer could be used.
     #[error(
         "the model answered twice, and nothing in it could be used: {0}. Calling again is safe and may go better; fewer questions or a more capable model (OPENAI_MODEL) help"
     )]
     Unusable(String),
+}
+
+impl Args {
+    /// What is left open, and would be asked of a teacher.
+    pub fn open(&self) -> Open {
+        let questions = Amount {
+            title: "Number of questions",
+            range: (1, MAX_TOTAL as u32),
+            default: DEFAULT_TOTAL as u32,
+        };
+        Open {
+            grade: self.grade.is_none(),
+            amount: (self.levels.is_none() && self.total.is_none()).then_some(questions),
+            language: self.language.is_none(),
+        }
+    }
+
+    /// The same call with what was wished for where it left something open.
+    #[must_use]
+    pub fn with(mut self, wishes: Wishes) -> Self {
+        self.grade = self.grade.or(wishes.grade);
+        self.total = self.total.or(wishes.amount.map(|amount| amount as usize));
+        self.language = self.language.or(wishes.language);
+        self
+    }
 }
 
 /// What is asked for, checked.
@@ -140,13 +168,18 @@ impl Plan {
         })
     }
 
+    /// How long a model's answer may get, in tokens.
+    pub fn max_tokens(&self) -> u32 {
+        1_000 + 300 * self.counts.total() as u32
+    }
+
     /// Asks the model, checks its answer, and asks once more when something is wrong with it.
     ///
     /// # Errors
-    /// [`Failure::Model`] and [`Failure::Unusable`].
-    pub async fn carry_out(
+    /// [`Failure::Writing`] and [`Failure::Unusable`].
+    pub async fn carry_out<'a>(
         self,
-        model: Ready<'_>,
+        writer: impl Into<Writer<'a>>,
         on_text: &mut OnText<'_>,
     ) -> Result<Assessment, Failure> {
         let Self {
@@ -154,6 +187,7 @@ impl Plan {
             form,
             mut messages,
         } = self;
+        let mut model = writer.into();
         let schema = answer::schema(counts, form);
         let first = model.write_json(&messages, &schema, on_text).await?;
         let draft = Draft::of(&first, counts, form);

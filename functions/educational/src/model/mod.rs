@@ -13,6 +13,7 @@ mod stream;
 
 use std::time::Duration;
 
+use dormouse_function::SampleRequest;
 use futures_util::StreamExt as _;
 use reqwest::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode};
@@ -65,6 +66,15 @@ impl Message {
     fn new(role: Role, content: impl Into<String>) -> Self {
         let content = content.into();
         Self { role, content }
+    }
+
+    /// The same message for a client's model.
+    pub fn add_to(&self, request: SampleRequest) -> SampleRequest {
+        match self.role {
+            Role::System => request.system(self.content.as_str()),
+            Role::User => request.user(self.content.as_str()),
+            Role::Assistant => request.assistant(self.content.as_str()),
+        }
     }
 
     /// The text of the message.

@@ -47,7 +47,7 @@ async fn what_is_too_large_is_not_read() {
         .await;
     assert_eq!(answer.status, 200, "what a client may send fits");
     let answer = function
-        .call("echo", json!({"text": "x".repeat(5 << 20)}))
+        .call("echo", json!({"text": "x".repeat(17 << 20)}))
         .await;
     assert_eq!(answer.status, 413);
     assert!(answer.words().contains("larger than"));

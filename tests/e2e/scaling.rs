@@ -40,6 +40,26 @@ async fn an_idle_pool_goes_back_to_sleep() {
 }
 
 #[tokio::test]
+async fn who_gave_a_token_hears_that_the_function_wakes() {
+    let platform = Platform::start([Pool::fixture("fixture")]).await;
+    let session = Session::open(platform.mcp()).await;
+    let call = json!({"name": "progress", "arguments": {}, "_meta": {"progressToken": "cold"}});
+    let (_, answer) = session.start("tools/call", call);
+    let mut told = Vec::new();
+    while told.len() < 4 {
+        let notice = session.next().await.expect("a notification");
+        if notice["method"] == "notifications/progress" {
+            assert_eq!(notice["params"]["progressToken"], "cold");
+            told.push(notice["params"].clone());
+        }
+    }
+    assert_eq!(told[0]["message"], "waking pool `fixture`");
+    let steps: Vec<_> = told.iter().map(|step| step["progress"].as_f64()).collect();
+    assert!(steps.is_sorted_by(|one, next| one < next), "{steps:?}");
+    answer.await.expect("an answer");
+}
+
+#[tokio::test]
 async fn a_pool_grows_with_its_calls_up_to_its_bound() {
     let pool = Pool::fixture("fixture")
         .with("scaling.max", json!(2))

@@ -12,6 +12,7 @@ use crate::modern::REVISION;
 use crate::platform::{Platform, Setup};
 use crate::pools::Pool;
 use crate::session::LEGACY;
+use crate::wire::Wire;
 
 const TOKEN: &str = "a token; with =signs= and blanks";
 const SPECIAL: &str = "zwölf Siebenschläfer 🐭";
@@ -71,6 +72,26 @@ async fn fastmcp_in_the_legacy_era() {
 async fn fastmcp_in_the_modern_era() {
     let seen = drive("http", python("fastmcp", "fast.py")).await;
     seen.check_modern();
+}
+
+#[tokio::test]
+async fn typescript_1_takes_a_cut_stream_up_again() {
+    resume(node("sdk1.mjs")).await;
+}
+
+#[tokio::test]
+async fn typescript_2_takes_a_cut_stream_up_again() {
+    resume(legacy(node("sdk2.mjs"))).await;
+}
+
+#[tokio::test]
+async fn python_2_takes_a_cut_stream_up_again() {
+    resume(legacy(python("2", "sdk2.py"))).await;
+}
+
+#[tokio::test]
+async fn fastmcp_takes_a_cut_stream_up_again() {
+    resume(legacy(python("fastmcp", "fast.py"))).await;
 }
 
 /// Everything that a client printed.
@@ -157,15 +178,30 @@ impl Seen {
 async fn drive(scheme: &str, client: Client) -> Seen {
     let pools = [Pool::fixture("fixture"), Pool::conformance("conformance")];
     let platform = Setup::new(pools).token(TOKEN).start().await;
-    let mut command = Command::new(client.program);
+    let mut command = client.command(&format!("{scheme}://{}/mcp", platform.mcp()));
     command
-        .arg(client.script)
-        .arg(format!("{scheme}://{}/mcp", platform.mcp()))
-        .args(client.is_legacy.then_some("--legacy"))
         .args(["--token", TOKEN])
         .args(["list", "ping", "echo", "add", "progress"])
         .args(["refuse", "unknown", "elicit", "sample", "cancel"]);
-    Running::start(command).finish(&platform).await
+    let mut running = Running::start(command);
+    running.cancel(&platform).await;
+    running.finish().await
+}
+
+/// Starts a platform, and a client that gets the answer of a call over another connection than the
+/// one that it asked on.
+async fn resume(client: Client) {
+    let platform = Platform::start([Pool::conformance("conformance")]).await;
+    let wire = Wire::to(platform.mcp()).await;
+    let mut command = client.command(&format!("http://{}/mcp", wire.address()));
+    command.arg("resume");
+    let mut running = Running::start(command);
+    running.read_until("progressed").await;
+    wire.cut();
+    let seen = running.finish().await;
+    let result = &seen.of("called", "test_reconnection")["result"];
+    assert_eq!(result["content"][0]["text"], "Reconnected");
+    assert_eq!(platform.tasks("test_reconnection").await.len(), 1);
 }
 
 /// A client at work.
@@ -194,13 +230,16 @@ impl Running {
         }
     }
 
-    async fn finish(mut self, platform: &Platform) -> Seen {
+    async fn cancel(&mut self, platform: &Platform) {
         self.read_until("calling").await;
         platform.task_in("sleep", "running").await;
         self.go_on().await;
         self.read_until("cancelled").await;
         platform.task_in("sleep", "cancelled").await;
         self.go_on().await;
+    }
+
+    async fn finish(mut self) -> Seen {
         self.read_until("closed").await;
         // Closing aborts what an SDK still had open, and some say so.
         let seen = self.seen.len();
@@ -238,6 +277,15 @@ struct Client {
     program: PathBuf,
     script: PathBuf,
     is_legacy: bool,
+}
+
+impl Client {
+    fn command(self, url: &str) -> Command {
+        let mut command = Command::new(self.program);
+        command.arg(self.script).arg(url);
+        command.args(self.is_legacy.then_some("--legacy"));
+        command
+    }
 }
 
 /// The same, as a client of the legacy era.

@@ -3,7 +3,7 @@
 //! `platform` starts `dormouse dev` on free ports with pools of the SDK's `fixture` function and
 //! fails a test that leaves a process behind; `http` and `session` are raw clients that say
 //! exactly what a test wants said; `suite` runs the conformance suite, through a `bridge` where it
-//! shall look at WebSocket; the other modules are the tests, one subject each.
+//! shall look at WebSocket; a `wire` can be cut; the other modules are the tests, one subject each.
 //!
 //! The clients and the conformance suite in `tests/clients` are other people's:
 //! `tests/clients/install` brings them.
@@ -16,6 +16,7 @@ mod platform;
 mod pools;
 mod session;
 mod suite;
+mod wire;
 
 mod bad_events;
 mod bad_functions;

@@ -85,6 +85,8 @@ function actionTable(client, call) {
       await pending;
       await lineOfInput();
     },
+    // Whoever runs this cuts the connection when progress is seen: the SDK takes it up again.
+    resume: () => call("test_reconnection", {}, { onprogress: (progress) => print("progressed", progress) }),
     echo: () => call("echo", { text: "zwölf Siebenschläfer 🐭" }),
     add: () => call("add", { a: 19, b: 23 }),
     progress: () => call("progress", {}, { onprogress: (progress) => print("progressed", progress) }),

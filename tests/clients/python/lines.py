@@ -91,6 +91,8 @@ class Actions:
             "list": self.list,
             "ping": self.ping,
             "cancel": self.cancel,
+            # Whoever runs this cuts the connection when progress is seen: the SDK takes it up again.
+            "resume": lambda: self.call("test_reconnection", {}, progress=print_progress),
             "echo": lambda: self.call("echo", {"text": "zwölf Siebenschläfer 🐭"}),
             "add": lambda: self.call("add", {"a": 19, "b": 23}),
             "progress": lambda: self.call("progress", {}, progress=print_progress),

@@ -59,7 +59,8 @@ async fn with_every_level(cx: Context, _: NoArguments) -> Result<&'static str, T
     Ok("Logged")
 }
 
-async fn reconnection(_: Context, _: NoArguments) -> Result<&'static str, ToolError> {
+async fn reconnection(cx: Context, _: NoArguments) -> Result<&'static str, ToolError> {
+    cx.progress(1.0, 2.0, "now you may go");
     tokio::time::sleep(Duration::from_secs(2)).await;
     Ok("Reconnected")
 }

@@ -1,13 +1,9 @@
 //! Other people's clients: each connects, lists, calls, sees progress, is refused, is asked, and
 //! cancels.
 
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use serde_json::json;
 
-use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
-
+use crate::client::{Client, Running, Seen, legacy, node, python};
 use crate::modern::REVISION;
 use crate::platform::{Platform, Setup};
 use crate::pools::Pool;
@@ -94,25 +90,76 @@ async fn fastmcp_takes_a_cut_stream_up_again() {
     resume(legacy(python("fastmcp", "fast.py"))).await;
 }
 
-/// Everything that a client printed.
-struct Seen(Vec<Value>);
+#[tokio::test]
+async fn typescript_1_comes_back_for_its_answer_over_websocket() {
+    come_back("ws", || node("sdk1.mjs")).await;
+}
+
+#[tokio::test]
+async fn python_1_comes_back_for_its_answer_over_websocket() {
+    come_back("ws", || python("1", "sdk1.py")).await;
+}
+
+#[tokio::test]
+async fn typescript_2_comes_back_for_its_answer_in_the_modern_era() {
+    come_back("http", || node("sdk2.mjs")).await;
+}
+
+#[tokio::test]
+async fn python_2_comes_back_for_its_answer_in_the_modern_era() {
+    come_back("http", || python("2", "sdk2.py")).await;
+}
+
+/// Starts a platform that asks for a token, and a client that does everything.
+async fn drive(scheme: &str, client: Client) -> Seen {
+    let pools = [Pool::fixture("fixture"), Pool::conformance("conformance")];
+    let platform = Setup::new(pools).token(TOKEN).start().await;
+    let mut command = client.command(&format!("{scheme}://{}/mcp", platform.mcp()));
+    command
+        .args(["--token", TOKEN])
+        .args(["list", "ping", "echo", "add", "progress"])
+        .args(["refuse", "unknown", "elicit", "sample", "cancel"]);
+    let mut running = Running::start(command);
+    running.cancel(&platform).await;
+    running.finish().await
+}
+
+/// Starts a platform, and a client that gets the answer of a call over another connection than the
+/// one that it asked on.
+async fn resume(client: Client) {
+    let platform = Platform::start([Pool::conformance("conformance")]).await;
+    let wire = Wire::to(platform.mcp()).await;
+    let mut command = client.command(&format!("http://{}/mcp", wire.address()));
+    command.arg("resume");
+    let mut running = Running::start(command);
+    running.read_until("progressed").await;
+    wire.cut();
+    let seen = running.finish().await;
+    let result = &seen.of("called", "test_reconnection")["result"];
+    assert_eq!(result["content"][0]["text"], "Reconnected");
+    assert_eq!(platform.tasks("test_reconnection").await.len(), 1);
+}
+
+/// Starts a platform, and a client that loses its connection while it waits; a second one asks
+/// under the same key, and gets the answer of the same call.
+async fn come_back(scheme: &str, client: impl Fn() -> Client) {
+    let platform = Platform::start([Pool::conformance("conformance")]).await;
+    let wire = Wire::to(platform.mcp()).await;
+    let mut command = client().command(&format!("{scheme}://{}/mcp", wire.address()));
+    command.arg("keyed");
+    let mut first = Running::start(command);
+    first.read_until("progressed").await;
+    drop((first, wire));
+
+    let mut command = client().command(&format!("{scheme}://{}/mcp", platform.mcp()));
+    command.arg("keyed");
+    let seen = Running::start(command).finish().await;
+    let result = &seen.of("called", "test_reconnection")["result"];
+    assert_eq!(result["content"][0]["text"], "Reconnected");
+    assert_eq!(platform.tasks("test_reconnection").await.len(), 1);
+}
 
 impl Seen {
-    fn all(&self, step: &str) -> impl Iterator<Item = &Value> {
-        self.0.iter().filter(move |line| line["step"] == step)
-    }
-
-    fn only(&self, step: &str) -> &Value {
-        let mut found = self.all(step);
-        let first = found.next();
-        first.unwrap_or_else(|| panic!("no line `{step}` in {:#?}", self.0))
-    }
-
-    fn of(&self, step: &str, tool: &str) -> &Value {
-        let found = self.all(step).find(|line| line["tool"] == tool);
-        found.unwrap_or_else(|| panic!("no line `{step}` of {tool} in {:#?}", self.0))
-    }
-
     #[track_caller]
     fn check_legacy(&self) {
         assert_eq!(self.only("connected")["protocol"], LEGACY);
@@ -170,152 +217,6 @@ impl Seen {
 
         self.of("cancelled", "sleep");
         self.only("closed");
-        assert_eq!(self.all("errored").next(), None, "{:#?}", self.0);
+        assert_eq!(self.all("errored").next(), None, "{self:#?}");
     }
-}
-
-/// Starts a platform that asks for a token, and a client that does everything.
-async fn drive(scheme: &str, client: Client) -> Seen {
-    let pools = [Pool::fixture("fixture"), Pool::conformance("conformance")];
-    let platform = Setup::new(pools).token(TOKEN).start().await;
-    let mut command = client.command(&format!("{scheme}://{}/mcp", platform.mcp()));
-    command
-        .args(["--token", TOKEN])
-        .args(["list", "ping", "echo", "add", "progress"])
-        .args(["refuse", "unknown", "elicit", "sample", "cancel"]);
-    let mut running = Running::start(command);
-    running.cancel(&platform).await;
-    running.finish().await
-}
-
-/// Starts a platform, and a client that gets the answer of a call over another connection than the
-/// one that it asked on.
-async fn resume(client: Client) {
-    let platform = Platform::start([Pool::conformance("conformance")]).await;
-    let wire = Wire::to(platform.mcp()).await;
-    let mut command = client.command(&format!("http://{}/mcp", wire.address()));
-    command.arg("resume");
-    let mut running = Running::start(command);
-    running.read_until("progressed").await;
-    wire.cut();
-    let seen = running.finish().await;
-    let result = &seen.of("called", "test_reconnection")["result"];
-    assert_eq!(result["content"][0]["text"], "Reconnected");
-    assert_eq!(platform.tasks("test_reconnection").await.len(), 1);
-}
-
-/// A client at work.
-struct Running {
-    child: Child,
-    input: ChildStdin,
-    output: Lines<BufReader<ChildStdout>>,
-    seen: Vec<Value>,
-}
-
-impl Running {
-    fn start(mut command: Command) -> Self {
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("the client starts: run tests/clients/install first");
-        let input = child.stdin.take().expect("piped");
-        let output = BufReader::new(child.stdout.take().expect("piped")).lines();
-        Self {
-            child,
-            input,
-            output,
-            seen: Vec::new(),
-        }
-    }
-
-    async fn cancel(&mut self, platform: &Platform) {
-        self.read_until("calling").await;
-        platform.task_in("sleep", "running").await;
-        self.go_on().await;
-        self.read_until("cancelled").await;
-        platform.task_in("sleep", "cancelled").await;
-        self.go_on().await;
-    }
-
-    async fn finish(mut self) -> Seen {
-        self.read_until("closed").await;
-        // Closing aborts what an SDK still had open, and some say so.
-        let seen = self.seen.len();
-        while self.read().await {}
-        let status = self.child.wait().await.expect("its exit status");
-        assert!(status.success(), "{status}: {:#?}", self.seen);
-        self.seen.truncate(seen);
-        Seen(self.seen)
-    }
-
-    async fn go_on(&mut self) {
-        self.input.write_all(b"\n").await.expect("it reads");
-    }
-
-    async fn read_until(&mut self, step: &str) {
-        while self.read().await {
-            if self.seen.last().is_some_and(|line| line["step"] == step) {
-                return;
-            }
-        }
-        panic!("it ended before `{step}`: {:#?}", self.seen);
-    }
-
-    async fn read(&mut self) -> bool {
-        let line = self.output.next_line().await.expect("UTF-8");
-        let parsed = line.map(|line| serde_json::from_str(&line).expect("JSON lines"));
-        let is_some = parsed.is_some();
-        self.seen.extend(parsed);
-        is_some
-    }
-}
-
-/// A client that prints what it sees, in a language of its own.
-struct Client {
-    program: PathBuf,
-    script: PathBuf,
-    is_legacy: bool,
-}
-
-impl Client {
-    fn command(self, url: &str) -> Command {
-        let mut command = Command::new(self.program);
-        command.arg(self.script).arg(url);
-        command.args(self.is_legacy.then_some("--legacy"));
-        command
-    }
-}
-
-/// The same, as a client of the legacy era.
-fn legacy(client: Client) -> Client {
-    Client {
-        is_legacy: true,
-        ..client
-    }
-}
-
-fn node(script: &str) -> Client {
-    Client {
-        program: "node".into(),
-        script: folder().join("node").join(script),
-        is_legacy: false,
-    }
-}
-
-/// In the virtual environment of this name that tests/clients/install makes.
-fn python(environment: &str, script: &str) -> Client {
-    // target/PROFILE/dormouse
-    let target = Path::new(env!("CARGO_BIN_EXE_dormouse")).ancestors().nth(2);
-    let clients = target.expect("a target folder").join("clients");
-    Client {
-        program: clients.join(format!("python-{environment}/bin/python")),
-        script: folder().join("python").join(script),
-        is_legacy: false,
-    }
-}
-
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients")
 }

@@ -2,13 +2,12 @@
 //!
 //! `platform` starts `dormouse dev` on free ports with pools of the SDK's `fixture` function and
 //! fails a test that leaves a process behind; `http` and `session` are raw clients that say
-//! exactly what a test wants said; `suite` runs the conformance suite, through a `bridge` where it
-//! shall look at WebSocket; a `wire` can be cut; the other modules are the tests, one subject each.
-//!
-//! The clients and the conformance suite in `tests/clients` are other people's:
-//! `tests/clients/install` brings them.
+//! exactly what a test wants said, `wire` is what a test can cut. `client` runs other people's
+//! clients and `suite` their conformance suite, through a `bridge` where it shall look at WebSocket:
+//! `tests/clients/install` brings both. The other modules are the tests, one subject each.
 
 mod bridge;
+mod client;
 mod http;
 mod leftovers;
 mod modern;

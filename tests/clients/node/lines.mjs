@@ -39,13 +39,13 @@ export function complete({ method, params }) {
 }
 
 /**
- * Runs the actions in order on a connected client. `callTool(name, args, options)` is the SDK's
- * call; its options take `onprogress` and `signal`.
+ * Runs the actions in order on a connected client. `callTool(params, options)` is the SDK's call;
+ * its options take `onprogress` and `signal`.
  */
 export async function perform(client, callTool, actions) {
-  const table = actionTable(client, async (tool, args, options = {}) => {
+  const table = actionTable(client, async (tool, args, options = {}, meta = {}) => {
     try {
-      const result = await callTool(tool, args, options);
+      const result = await callTool({ name: tool, arguments: args, _meta: meta }, options);
       print("called", { tool, result });
     } catch (error) {
       print(options.signal?.aborted ? "cancelled" : "refused", { tool, code: error.code, message: error.message });
@@ -87,6 +87,14 @@ function actionTable(client, call) {
     },
     // Whoever runs this cuts the connection when progress is seen: the SDK takes it up again.
     resume: () => call("test_reconnection", {}, { onprogress: (progress) => print("progressed", progress) }),
+    // By its key, the call of whoever asked it first.
+    keyed: () =>
+      call(
+        "test_reconnection",
+        {},
+        { onprogress: (progress) => print("progressed", progress) },
+        { "dev.dormouse/idempotencyKey": "the same" },
+      ),
     echo: () => call("echo", { text: "zwölf Siebenschläfer 🐭" }),
     add: () => call("add", { a: 19, b: 23 }),
     progress: () => call("progress", {}, { onprogress: (progress) => print("progressed", progress) }),

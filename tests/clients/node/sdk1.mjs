@@ -34,8 +34,7 @@ print("connected", {
   protocol: negotiated,
   capabilities: client.getServerCapabilities(),
 });
-const callTool = (name, args, options) => client.callTool({ name, arguments: args }, undefined, options);
-await perform(client, callTool, actions);
+await perform(client, (params, options) => client.callTool(params, undefined, options), actions);
 await client.close();
 print("closed");
 

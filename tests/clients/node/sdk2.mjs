@@ -31,6 +31,6 @@ print("connected", {
   capabilities: client.getServerCapabilities(),
   supported: client.getDiscoverResult()?.supportedVersions,
 });
-await perform(client, (name, args, options) => client.callTool({ name, arguments: args }, options), actions);
+await perform(client, (params, options) => client.callTool(params, options), actions);
 await client.close();
 print("closed");

@@ -31,9 +31,9 @@ class Calls(Actions):
         else:
             print_line("ponged")
 
-    async def call(self, tool, arguments, progress=None):
+    async def call(self, tool, arguments, progress=None, meta=None):
         try:
-            result = await self.client.call_tool_mcp(tool, arguments, progress_handler=progress)
+            result = await self.client.call_tool_mcp(tool, arguments, progress_handler=progress, meta=meta)
         except MCPError as error:
             print_line("refused", tool=tool, code=error.code, message=error.message)
         else:

@@ -38,6 +38,9 @@ async def print_log(params):
     print_line("logged", **plain(params))
 
 
+KEY = {"dev.dormouse/idempotencyKey": "the same"}
+"""The `_meta` of a call that shall be made once, whoever asks."""
+
 FORM = {"username": "mouse", "email": "mouse@example.org"}
 """What a person fills in, whatever is asked."""
 
@@ -60,7 +63,7 @@ class Actions:
     async def ping(self):
         raise NotImplementedError
 
-    async def call(self, tool, arguments, **options):
+    async def call(self, tool, arguments, progress=None, meta=None):
         raise NotImplementedError
 
     async def on_cancel(self):
@@ -93,6 +96,8 @@ class Actions:
             "cancel": self.cancel,
             # Whoever runs this cuts the connection when progress is seen: the SDK takes it up again.
             "resume": lambda: self.call("test_reconnection", {}, progress=print_progress),
+            # By its key, the call of whoever asked it first.
+            "keyed": lambda: self.call("test_reconnection", {}, progress=print_progress, meta=KEY),
             "echo": lambda: self.call("echo", {"text": "zwölf Siebenschläfer 🐭"}),
             "add": lambda: self.call("add", {"a": 19, "b": 23}),
             "progress": lambda: self.call("progress", {}, progress=print_progress),

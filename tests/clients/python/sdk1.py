@@ -31,11 +31,11 @@ class Session(Actions):
         await self.session.send_ping()
         print_line("ponged")
 
-    async def call(self, tool, arguments, progress=None):
+    async def call(self, tool, arguments, progress=None, meta=None):
         # This SDK has no call to cancel by: its user sends the notification and stops waiting.
         self.request_id = self.session._request_id
         try:
-            result = await self.session.call_tool(tool, arguments, progress_callback=progress)
+            result = await self.session.call_tool(tool, arguments, progress_callback=progress, meta=meta)
         except McpError as error:
             print_line("refused", tool=tool, code=error.error.code, message=error.error.message)
         else:

@@ -5,7 +5,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context as Task, Poll};
 
-use dormouse_contract::suspension::MISSING_CAPABILITY;
+use dormouse_contract::suspension::{MISSING_CAPABILITY, is_name};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
@@ -13,9 +13,6 @@ use crate::context::Context;
 use crate::error::ToolError;
 use crate::replay::{Audience, Given, Kind, Look};
 use crate::step;
-
-/// Of asks and steps, in bytes.
-const LONGEST_NAME: usize = 128;
 
 /// Why an ask has no answer. `?` turns it into the [`ToolError`] that fits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,15 +110,15 @@ impl<T> Ask<T> {
             missing,
             params,
         } = question(cx, &name);
-        let prepared = check_name("ask", &name)
+        let prepared = check_name(&name)
             .and_then(|()| step::check_outside("ask", &name))
             .map_err(AskError::Misused)
             .and_then(|()| match (cx.replay().audience(), missing) {
-                (Audience::Nobody, _) => Err(nobody(&name)),
+                (Audience::Nobody, _) if !answered => Err(nobody(&name)),
                 (Audience::Client, Some((what, required))) if !answered => {
                     Err(lacking(&name, what, required))
                 }
-                (Audience::Client, Some(_) | None) => params,
+                (Audience::Client | Audience::Nobody, Some(_) | None) => params,
             });
         Self {
             cx: cx.clone(),
@@ -185,8 +182,8 @@ impl<T> Drop for Ask<T> {
 fn nobody(name: &str) -> AskError {
     AskError::Missing {
         message: format!(
-            "`{name}` cannot be asked: an event came, not a client's call, so there is nobody to \
-             ask"
+            "`{name}` cannot be asked: no client called (this is a task of an event, or a test), \
+             so there is nobody to ask"
         ),
         required: json!({}),
     }
@@ -203,13 +200,12 @@ fn lacking(name: &str, what: &str, required: Value) -> AskError {
 }
 
 /// Whether something can be stored under this name.
-pub(crate) fn check_name(what: &str, name: &str) -> Result<(), String> {
-    let visible = name.bytes().all(|byte| byte.is_ascii_graphic());
-    match (1..=LONGEST_NAME).contains(&name.len()) && visible {
+pub(crate) fn check_name(name: &str) -> Result<(), String> {
+    match is_name(name) {
         true => Ok(()),
         false => Err(format!(
-            "`{name}` cannot name an {what}: take 1 to {LONGEST_NAME} visible ASCII characters \
-             without spaces"
+            "`{name}` cannot be the name of an ask or a step: take 1 to 128 visible ASCII \
+             characters without spaces"
         )),
     }
 }

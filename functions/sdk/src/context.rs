@@ -9,11 +9,12 @@ use dormouse_contract::task::Client;
 use dormouse_contract::trace::TraceParent;
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
 use crate::delivery::Attempt;
 use crate::outlet::Outlet;
-use crate::replay::{Audience, Replay};
+use crate::replay::{Audience, Given, Replay};
 use crate::reports::{Level, Reports};
 use crate::server::Service;
 
@@ -54,13 +55,44 @@ impl Context {
     /// ```
     #[must_use]
     pub fn detached() -> Self {
+        Self::alone(Replay::nobodys(Audience::Nobody))
+    }
+
+    /// The same for a handler that asks: the client's results by the name of their ask, as MCP
+    /// writes them. Other asks fail, because there is nobody to ask.
+    ///
+    /// ```
+    /// # use dormouse_function::{Context, NoArguments, ToolError};
+    /// # #[derive(serde::Deserialize, schemars::JsonSchema)]
+    /// # struct Class { grade: u8 }
+    /// # async fn lesson(cx: Context, _: NoArguments) -> Result<u8, ToolError> {
+    /// #     let class = cx.elicit::<Class>("class", "Who is it for?").await?.accepted();
+    /// #     Ok(class.map_or(0, |class| class.grade))
+    /// # }
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let answer = serde_json::json!({"action": "accept", "content": {"grade": 4}});
+    /// let cx = Context::rehearsed([("class", answer)]);
+    /// assert_eq!(lesson(cx, NoArguments {}).await, Ok(4));
+    /// # });
+    /// ```
+    #[must_use]
+    pub fn rehearsed<'a>(answers: impl IntoIterator<Item = (&'a str, serde_json::Value)>) -> Self {
+        let given = answers.into_iter().map(|(name, result)| {
+            // A `Value` has nothing that could not be written.
+            let raw = RawValue::from_string(result.to_string()).unwrap_or_default();
+            (name.to_owned(), Given::Result(raw))
+        });
+        Self::alone(Replay::rehearsed(given.collect()))
+    }
+
+    fn alone(replay: Replay) -> Self {
         Self::new(Call {
             attempt: Arc::new(Attempt::nobodys()),
             capability: String::new(),
             client: Client::default(),
             cancelled: CancellationToken::new(),
             reports: None,
-            replay: Replay::nobodys(Audience::Nobody),
+            replay,
             outlet: None,
             service: None,
         })

@@ -88,6 +88,7 @@
 //! | [`ToolError::caller`] | an answer: the model reads it and may call again in another way |
 //! | [`ToolError::retryable`] | the platform tries again, where that is safe |
 //! | [`ToolError::internal`], or `?` on any error | the task fails |
+//! | [`ToolError::Protocol`] | the task fails with a JSON-RPC error code of its own |
 //! | a panic | the task fails, the function lives on |
 //!
 //! *Safe* is a second run when the tool says so: [`Tool::read_only`], [`Tool::idempotent`] or
@@ -271,7 +272,8 @@
 //!
 //! # Tests
 //!
-//! A handler is a function: call it with [`Context::detached`]. To test the whole function over
+//! A handler is a function: call it with [`Context::detached`], or, when it asks, with
+//! [`Context::rehearsed`] and the answers. To test the whole function over
 //! HTTP, hand [`Function::serve`] a listener of your own.
 //!
 //! # What the platform sets

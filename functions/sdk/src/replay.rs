@@ -147,6 +147,14 @@ impl Replay {
         }
     }
 
+    /// The same in a test that plays the client.
+    pub(crate) fn rehearsed(answers: BTreeMap<String, Given>) -> Self {
+        Self {
+            answers,
+            ..Self::nobodys(Audience::Nobody)
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

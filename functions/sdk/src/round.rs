@@ -127,3 +127,7 @@ fn poll_once<T>(
     replay.polling(&waker);
     poll(&mut Context::from_waker(&waker))
 }
+
+#[cfg(test)]
+#[path = "round_tests.rs"]
+mod tests;

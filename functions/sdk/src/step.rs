@@ -82,7 +82,7 @@ impl Context {
     {
         let name = name.to_owned();
         // Come by now, not when polled: a `select!` may never get to it.
-        let met = check_name("step", &name)
+        let met = check_name(&name)
             .and_then(|()| check_outside("step", &name))
             .and_then(|()| {
                 let stored = self.replay().step(&name)?;

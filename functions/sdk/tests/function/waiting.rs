@@ -61,6 +61,17 @@ async fn cancellable(cx: Context, _: NoArguments) -> Result<String, ToolError> {
     }
 }
 
+/// An ask that is dropped and asked anew is still one ask.
+async fn anew(cx: Context, _: NoArguments) -> Result<String, ToolError> {
+    for _ in 0..3 {
+        tokio::select! {
+            said = word(&cx, "one") => return said,
+            () = tokio::time::sleep(Duration::from_millis(5)) => {}
+        }
+    }
+    word(&cx, "one").await
+}
+
 /// A receiver that was polled once keeps a waker that nobody will use.
 async fn stale(cx: Context, _: NoArguments) -> Result<String, ToolError> {
     let (_sender, mut receiver) = mpsc::channel::<()>(1);
@@ -132,6 +143,7 @@ async fn function() -> Running {
         .tool("meanwhile", "", meanwhile)
         .tool("timeout", "", timeout)
         .tool("cancellable", "", cancellable)
+        .tool("anew", "", anew)
         .tool("stale", "", stale)
         .tool("yielding", "", yielding)
         .tool("spawned", "", spawned)
@@ -183,7 +195,7 @@ async fn a_round_lasts_while_other_work_goes_on() {
 #[tokio::test]
 async fn what_will_never_wake_the_handler_holds_nothing_up() {
     let function = function().await;
-    for tool in ["cancellable", "stale"] {
+    for tool in ["cancellable", "stale", "anew"] {
         assert_eq!(
             Task::of(tool).run(&function).await.asked(),
             ["one"],

@@ -101,6 +101,7 @@ fn gateway_alone() {
             broker,
             dormouse_gateway::Store::open(folder.path()).unwrap(),
             registrations,
+            tokio::sync::broadcast::channel(1).1,
         );
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         gateway

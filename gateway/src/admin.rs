@@ -58,7 +58,10 @@ async fn sessions(State(core): State<Arc<Core>>) -> Json<Value> {
 async fn catalogue(State(core): State<Arc<Core>>) -> Json<Value> {
     let catalogue = core.catalogue();
     Json(json!({
-        "tools": catalogue.entries(),
+        "tools": catalogue.tools(),
+        "prompts": catalogue.prompts(),
+        "resources": catalogue.resources(),
+        "resourceTemplates": catalogue.templates(),
         "remarks": catalogue.remarks(),
     }))
 }

@@ -6,14 +6,12 @@ use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use dormouse_broker::TaskId;
-use dormouse_contract::task::Notification;
-
 use crate::era::Era;
 use crate::error::Fault;
+use crate::feature::Feature;
 use crate::jsonrpc::{RequestId, Text, for_each_member, replace};
-use crate::level::Level;
 use crate::suspension::asks::relate;
+use dormouse_broker::TaskId;
 
 /// An answer to one request, ready for the wire.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,24 +45,29 @@ impl Reply {
         Self::ok(text)
     }
 
-    /// An answer with this result, which a function made: what the era requires is added.
+    /// An answer with this result, which a function made: what the era requires of this feature's
+    /// results is added where the function left it out.
     ///
     /// # Errors
     /// When it is no JSON object.
-    pub fn passed(id: &RequestId, result: &[u8], era: Era) -> Result<Self, Fault> {
+    pub fn passed(
+        id: &RequestId,
+        result: &[u8],
+        era: Era,
+        feature: Feature,
+    ) -> Result<Self, Fault> {
         let result = std::str::from_utf8(result)
             .map_err(|_| Fault::BadResult("it is not UTF-8"))?
             .trim_ascii();
         let Some(rest) = result.strip_prefix('{') else {
             return Err(Fault::BadResult("it is no object"));
         };
-        const COMPLETE: &str = r#""resultType":"complete""#;
-        let mut text = opening(id, result.len() + COMPLETE.len() + 1);
-        match era {
-            Era::Modern if !has_member(result, "resultType") => {
-                splice(&mut text, COMPLETE, rest);
-            }
-            Era::Modern | Era::Legacy(_) => text.push_str(result),
+        let missing = missing_members(result, era, feature);
+        let mut text = opening(id, result.len() + missing.len() + 1);
+        if missing.is_empty() {
+            text.push_str(result);
+        } else {
+            splice(&mut text, &missing, rest);
         }
         text.push('}');
         Ok(Self::ok(text))
@@ -138,6 +141,29 @@ impl Reply {
     }
 }
 
+/// The members that the era requires of a result, and that this one has not: written one after the
+/// other. What is read is fresh for nobody but the one who asked, unless the function says so.
+fn missing_members(result: &str, era: Era, feature: Feature) -> String {
+    const READ: [(&str, &str); 3] = [
+        ("resultType", r#""complete""#),
+        ("ttlMs", "0"),
+        ("cacheScope", r#""private""#),
+    ];
+    let required = match (era, feature) {
+        (Era::Legacy(_), _) => &READ[..0],
+        (Era::Modern, Feature::Resource) => &READ,
+        (Era::Modern, Feature::Tool | Feature::Prompt | Feature::Completion) => &READ[..1],
+    };
+    let mut text = String::new();
+    for (name, value) in required {
+        if !has_member(result, name) {
+            let comma = if text.is_empty() { "" } else { "," };
+            text.push_str(&format!(r#"{comma}"{name}":{value}"#));
+        }
+    }
+    text
+}
+
 fn opening(id: &RequestId, room: usize) -> String {
     let id = id.as_json();
     let mut text = String::with_capacity(id.len() + room + 40);
@@ -147,10 +173,10 @@ fn opening(id: &RequestId, room: usize) -> String {
     text
 }
 
-/// Writes `{member,rest`, without the comma when the object was empty.
-pub(crate) fn splice(text: &mut String, member: &str, rest: &str) {
+/// Writes `{members,rest`, without the comma when the object was empty.
+pub(crate) fn splice(text: &mut String, members: &str, rest: &str) {
     text.push('{');
-    text.push_str(member);
+    text.push_str(members);
     if !rest.trim_start().starts_with('}') {
         text.push(',');
     }
@@ -183,61 +209,6 @@ fn has_member(object: &str, name: &str) -> bool {
     }
 }
 
-/// What a client asked to hear about a call.
-#[derive(Debug, Clone, Default)]
-pub struct Hears {
-    /// Its progress token as JSON text; without one it hears no progress.
-    pub progress_token: Option<Box<str>>,
-    /// The least severe log message it wants; `None`: none at all.
-    pub log_level: Option<Level>,
-}
-
-impl Hears {
-    /// A function's `{method, params}` as a message to the client; `None` when the client did
-    /// not ask for it, or it is neither progress nor a log message.
-    #[must_use]
-    pub fn notice(&self, notification: &[u8]) -> Option<String> {
-        let notification: Notification<'_> = serde_json::from_slice(notification).ok()?;
-        let params = notification.params.get();
-        let rest = params.strip_prefix('{')?;
-        let mut text = String::with_capacity(params.len() + 96);
-        text.push_str(r#"{"jsonrpc":"2.0","method":""#);
-        match notification.method.as_ref() {
-            method @ "notifications/progress" => {
-                let token = self.progress_token.as_deref()?;
-                text.push_str(method);
-                text.push_str(r#"","params":"#);
-                splice(&mut text, &format!(r#""progressToken":{token}"#), rest);
-            }
-            method @ "notifications/message" => {
-                let wanted = self.log_level?;
-                if log_level_of(params)? < wanted {
-                    return None;
-                }
-                text.push_str(method);
-                text.push_str(r#"","params":"#);
-                text.push_str(params);
-            }
-            _ => return None,
-        }
-        text.push('}');
-        Some(text)
-    }
-}
-
-fn log_level_of(params: &str) -> Option<Level> {
-    #[derive(serde::Deserialize)]
-    struct Message<'a> {
-        #[serde(borrow)]
-        level: std::borrow::Cow<'a, str>,
-    }
-    let message: Message<'_> = serde_json::from_str(params).ok()?;
-    Level::parse(&message.level).ok()
-}
-
-/// Tells that the list of tools has changed.
-pub const TOOLS_CHANGED: &str = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -268,7 +239,7 @@ mod tests {
         ];
         for (result, modern) in cases {
             let answer = |era| {
-                Reply::passed(&id("1.0"), result.as_bytes(), era)
+                Reply::passed(&id("1.0"), result.as_bytes(), era, Feature::Tool)
                     .unwrap()
                     .text
             };
@@ -280,9 +251,36 @@ mod tests {
     }
 
     #[test]
+    fn what_is_read_says_how_long_it_may_be_kept() {
+        let cases = [
+            (
+                r#"{"contents":[]}"#,
+                r#"{"resultType":"complete","ttlMs":0,"cacheScope":"private","contents":[]}"#,
+            ),
+            (
+                r#"{"ttlMs":5,"contents":[]}"#,
+                r#"{"resultType":"complete","cacheScope":"private","ttlMs":5,"contents":[]}"#,
+            ),
+            (
+                "{}",
+                r#"{"resultType":"complete","ttlMs":0,"cacheScope":"private"}"#,
+            ),
+        ];
+        for (result, modern) in cases {
+            let reply = |era| {
+                Reply::passed(&id("1"), result.as_bytes(), era, Feature::Resource)
+                    .unwrap()
+                    .text
+            };
+            assert!(reply(LEGACY).ends_with(&format!(r#""result":{result}}}"#)));
+            assert!(reply(Era::Modern).ends_with(&format!(r#""result":{modern}}}"#)));
+        }
+    }
+
+    #[test]
     fn what_is_no_object_is_no_result() {
         for rubbish in [&b"5"[..], b"", b"\xff{}", b"[]"] {
-            assert!(Reply::passed(&id("1"), rubbish, LEGACY).is_err());
+            assert!(Reply::passed(&id("1"), rubbish, LEGACY, Feature::Tool).is_err());
         }
     }
 
@@ -296,41 +294,6 @@ mod tests {
         let without = Reply::error(None, &Fault::Batch, LEGACY);
         let without: Value = serde_json::from_str(&without.text).unwrap();
         assert!(without.get("id").is_none());
-    }
-
-    #[test]
-    fn progress_gets_the_clients_token_verbatim() {
-        let hears = Hears {
-            progress_token: Some("7.0".into()),
-            log_level: None,
-        };
-        assert_eq!(
-            hears
-                .notice(br#"{"method":"notifications/progress","params":{"progress":1.50}}"#)
-                .unwrap(),
-            r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":7.0,"progress":1.50}}"#
-        );
-        assert_eq!(
-            Hears::default().notice(br#"{"method":"notifications/progress","params":{}}"#),
-            None
-        );
-    }
-
-    #[test]
-    fn logs_pass_from_the_wanted_level_on() {
-        let hears = Hears {
-            progress_token: None,
-            log_level: Some(Level::Warning),
-        };
-        let log = |level: &str| {
-            let message =
-                json!({"method":"notifications/message","params":{"level":level,"data":1}});
-            hears.notice(message.to_string().as_bytes())
-        };
-        assert!(log("info").is_none());
-        assert!(log("error").is_some());
-        assert!(log("loud").is_none());
-        assert!(hears.notice(br#"{"method":"ping","params":{}}"#).is_none());
     }
 
     #[test]
@@ -350,7 +313,7 @@ mod tests {
             members in proptest::collection::btree_map("[a-z]{1,4}", any::<i32>(), 0..5)
         ) {
             let result = serde_json::to_string(&members).unwrap();
-            let reply = Reply::passed(&id("1"), result.as_bytes(), Era::Modern).unwrap();
+            let reply = Reply::passed(&id("1"), result.as_bytes(), Era::Modern, Feature::Tool).unwrap();
             let mut reply: Value = serde_json::from_str(&reply.text).unwrap();
             let kind = reply["result"].as_object_mut().unwrap().remove("resultType");
             prop_assert_eq!(kind, Some(json!("complete")));

@@ -66,16 +66,16 @@ impl Batch {
             }
         };
         if let jsonrpc::Incoming::Request { id, method, .. } = &incoming
-            && method == "initialize"
+            && matches!(&**method, "initialize" | "subscriptions/listen")
         {
-            let fault = Fault::OutOfPlace("`initialize` must not be part of a batch");
+            let fault = Fault::OutOfPlace("this request must not be part of a batch");
             self.replies.push(Reply::error(Some(id), &fault, era).text);
             return;
         }
         match core.take(line, incoming) {
             Outcome::Reply(reply) | Outcome::Opened(_, reply) => self.replies.push(reply.text),
             Outcome::Run(run) => self.runs.push(run),
-            Outcome::Taken | Outcome::Refused(_) => {}
+            Outcome::Taken | Outcome::Refused(_) | Outcome::Listen(_) => {}
         }
     }
 

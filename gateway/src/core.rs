@@ -4,19 +4,21 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use dormouse_broker::{Answered, Broker, Standing, TaskId};
+use dormouse_contract::announcement::Announcement;
 use dormouse_contract::registration::Registrations;
 use serde_json::{Value, json};
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
-use crate::catalogue::Catalogue;
+use crate::capabilities;
+use crate::catalogue::{Catalogue, Fingerprints};
 use crate::config::Config;
-use crate::era::{self, Revision};
+use crate::ears::Ears;
+use crate::era::{self, Era, Revision};
 use crate::error::Fault;
 use crate::meters;
 use crate::session::Sessions;
 use crate::store::Store;
 use crate::suspension::state::{Keys, Round};
-use crate::tasks;
 
 /// How often sessions at rest are looked for.
 const SWEEP: Duration = Duration::from_secs(30);
@@ -28,9 +30,11 @@ pub(crate) struct Core {
     pub broker: Broker,
     pub principal: Arc<str>,
     pub sessions: Sessions,
+    /// Who wants to hear of which resource.
+    pub ears: Arc<Ears>,
     catalogue: watch::Sender<Arc<Catalogue>>,
-    /// The fingerprint of the list of tools: changes when clients should list again.
-    tools: watch::Sender<u64>,
+    /// Changes when clients should list again.
+    lists: watch::Sender<Fingerprints>,
     /// The members that every list of the modern era begins with.
     modern_list: String,
     /// A modern `server/discover` result's members.
@@ -45,7 +49,8 @@ impl Core {
         Self {
             principal: config.principal().into(),
             sessions: Sessions::new(store, config.max_sessions, meters::sessions()),
-            tools: watch::Sender::new(catalogue.fingerprint()),
+            ears: Arc::default(),
+            lists: watch::Sender::new(catalogue.fingerprints()),
             catalogue: watch::Sender::new(catalogue),
             discovery: discovery(&config, &modern_list),
             modern_list,
@@ -104,29 +109,26 @@ impl Core {
         self.catalogue.borrow().clone()
     }
 
-    /// Changes when clients should list the tools again.
-    pub fn tools_changes(&self) -> watch::Receiver<u64> {
-        self.tools.subscribe()
+    /// Changes when clients should list again.
+    pub fn lists(&self) -> watch::Receiver<Fingerprints> {
+        self.lists.subscribe()
     }
 
+    /// The members that every list of the modern era begins with.
     pub fn modern_list(&self) -> &str {
         &self.modern_list
     }
 
+    /// A modern `server/discover` result's members.
     pub fn discovery(&self) -> &str {
         &self.discovery
     }
 
     /// A legacy `initialize` result.
     pub fn welcome(&self, revision: Revision) -> String {
-        let mut capabilities = json!({"logging": {}, "tools": {"listChanged": true}});
-        if revision.has_tasks() {
-            capabilities["tasks"] =
-                json!({"list": {}, "cancel": {}, "requests": {"tools": {"call": {}}}});
-        }
         let mut welcome = json!({
             "protocolVersion": revision.as_str(),
-            "capabilities": capabilities,
+            "capabilities": capabilities::of_server(Era::Legacy(revision)),
             "serverInfo": server_info(&self.config),
         });
         if let Some(instructions) = &self.config.instructions {
@@ -138,16 +140,32 @@ impl Core {
     fn replace(&self, pools: &Registrations) {
         let before = self.catalogue();
         let catalogue = Catalogue::build(pools, self.config.page_size, Some(&before));
-        let fingerprint = catalogue.fingerprint();
+        let fingerprints = catalogue.fingerprints();
         if catalogue.remarks() != before.remarks() {
             announce(&catalogue);
         }
         self.catalogue.send_replace(Arc::new(catalogue));
-        self.tools.send_if_modified(|known| {
-            let changed = *known != fingerprint;
-            *known = fingerprint;
+        self.lists.send_if_modified(|known| {
+            let changed = *known != fingerprints;
+            *known = fingerprints;
             changed
         });
+    }
+
+    /// Tells of a changed resource; a pool does not speak of another pool's.
+    fn announce(&self, announcement: &Announcement) {
+        let Announcement { pool, uri } = announcement;
+        match self.catalogue().resource(uri) {
+            Some(resource) if resource.target.pool != *pool => {
+                let owner = &*resource.target.pool;
+                tracing::debug!(
+                    pool = &**pool,
+                    owner,
+                    "a pool announced another pool's resource"
+                );
+            }
+            Some(_) | None => self.ears.tell(uri),
+        }
     }
 }
 
@@ -155,9 +173,9 @@ fn announce(catalogue: &Catalogue) {
     for remark in catalogue.remarks() {
         tracing::warn!(
             pool = remark.pool,
-            tool = remark.tool,
+            about = %remark.about,
             remark = remark.remark,
-            "a tool is not offered as declared"
+            "something is not offered as declared"
         );
     }
 }
@@ -181,10 +199,7 @@ fn modern_list(config: &Config) -> String {
 }
 
 fn discovery(config: &Config, modern_list: &str) -> String {
-    // List changes are told over `subscriptions/listen`, which is not offered: not declared.
-    let capabilities = json!({
-        "logging": {}, "tools": {}, "extensions": {tasks::modern::EXTENSION: {}},
-    });
+    let capabilities = capabilities::of_server(Era::Modern);
     let versions = json!(era::supported_versions());
     let instructions = config
         .instructions
@@ -206,6 +221,29 @@ pub(crate) async fn follow_pools(core: Weak<Core>, mut pools: watch::Receiver<Re
         let rebuilt = tokio::task::spawn_blocking(move || core.replace(&registrations)).await;
         if let Err(error) = rebuilt {
             tracing::error!(%error, "the catalogue could not be rebuilt: the one before stays");
+        }
+    }
+}
+
+/// Tells of changed resources, for as long as the gateway is there.
+pub(crate) async fn follow_announcements(
+    core: Weak<Core>,
+    mut announcements: broadcast::Receiver<Announcement>,
+) {
+    use broadcast::error::RecvError;
+    loop {
+        let heard = announcements.recv().await;
+        let Some(core) = core.upgrade() else { return };
+        match heard {
+            Ok(announcement) => core.announce(&announcement),
+            Err(RecvError::Lagged(missed)) => {
+                tracing::warn!(
+                    missed,
+                    "announcements came too fast: every subscriber is told"
+                );
+                core.ears.tell_all();
+            }
+            Err(RecvError::Closed) => return,
         }
     }
 }

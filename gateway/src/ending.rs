@@ -6,20 +6,26 @@ use serde_json::{Value, json};
 
 use crate::answer::Reply;
 use crate::era::Era;
-use crate::error::{Fault, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, MISSING_CAPABILITY};
+use crate::error::{
+    Fault, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, MISSING_CAPABILITY,
+    RESOURCE_NOT_FOUND,
+};
+use crate::feature::Feature;
 use crate::jsonrpc::RequestId;
 use crate::meters::CallOutcome;
 
-/// How an ending is told. Failures that a model should know of are results (`isError`);
-/// only what says that the request itself was wrong is a JSON-RPC error.
+/// How an ending is told. Failures of tools that a model should know of are results (`isError`),
+/// and only what says that the request itself was wrong is a JSON-RPC error; other features have
+/// no result for failures, so all of theirs are errors.
 pub(crate) fn answer(
     id: &RequestId,
     era: Era,
+    feature: Feature,
     task: TaskId,
     ending: Ending,
 ) -> (Reply, CallOutcome) {
     match ending {
-        Ending::Completed(result) => match Reply::passed(id, &result, era) {
+        Ending::Completed(result) => match Reply::passed(id, &result, era, feature) {
             Ok(reply) => (reply, CallOutcome::Completed),
             Err(fault) => {
                 tracing::warn!(%task, %fault, "a function's result is unusable");
@@ -28,27 +34,58 @@ pub(crate) fn answer(
         },
         Ending::Failed(failed) => {
             let outcome = failed.outcome.into();
-            (answer_failure(id, era, task, failed), outcome)
+            (answer_failure(id, era, feature, task, failed), outcome)
         }
         Ending::Cancelled(reason) => {
-            let message = format!("The call was cancelled: {reason}. {MAY_HAVE_RUN}");
-            let meta = described(task, Outcome::Unknown);
-            let reply = Reply::tool_error(id, &message, Some(meta), era);
+            let message = format!(
+                "The call was cancelled: {reason}. {}",
+                advice(feature, Outcome::Unknown)
+            );
+            let details = described(task, Outcome::Unknown);
+            let reply = tell(id, era, feature, INTERNAL_ERROR, message, details);
             (reply, CallOutcome::Cancelled)
         }
     }
 }
 
-const MAY_HAVE_RUN: &str = "It is not known whether the tool ran: check what it would have \
-                            changed before calling it again.";
-const HAS_NOT_RUN: &str = "The tool did not run: calling it again is safe.";
+fn advice(feature: Feature, outcome: Outcome) -> &'static str {
+    match feature {
+        Feature::Tool => match outcome {
+            Outcome::NotRun => "The tool did not run: calling it again is safe.",
+            Outcome::Failed => "The tool ran and failed.",
+            Outcome::Unknown => {
+                "It is not known whether the tool ran: check what it would have changed before \
+                 calling it again."
+            }
+        },
+        Feature::Prompt | Feature::Resource | Feature::Completion => match outcome {
+            Outcome::NotRun | Outcome::Unknown => "Asking again is safe.",
+            Outcome::Failed => "The function ran and failed.",
+        },
+    }
+}
 
-fn answer_failure(id: &RequestId, era: Era, task: TaskId, failed: Failed) -> Reply {
+fn answer_failure(
+    id: &RequestId,
+    era: Era,
+    feature: Feature,
+    task: TaskId,
+    failed: Failed,
+) -> Reply {
     let Failed { error, outcome } = failed;
     match error.code {
         // Legacy revisions have no code for it: the model is told, as of any failure.
         MISSING_CAPABILITY if matches!(era, Era::Legacy(_)) => {
-            Reply::tool_error(id, &error.message, Some(described(task, outcome)), era)
+            let details = described(task, outcome);
+            tell(id, era, feature, INTERNAL_ERROR, error.message, details)
+        }
+        RESOURCE_NOT_FOUND if feature == Feature::Resource => {
+            let fault = Fault::Function {
+                code: Fault::resource_not_found(era),
+                message: error.message,
+                data: error.data,
+            };
+            Reply::error(Some(id), &fault, era)
         }
         code @ (INVALID_REQUEST | METHOD_NOT_FOUND | INVALID_PARAMS | MISSING_CAPABILITY) => {
             let fault = Fault::Function {
@@ -58,14 +95,32 @@ fn answer_failure(id: &RequestId, era: Era, task: TaskId, failed: Failed) -> Rep
             };
             Reply::error(Some(id), &fault, era)
         }
-        _ => {
-            let advice = match outcome {
-                Outcome::NotRun => HAS_NOT_RUN,
-                Outcome::Failed => "The tool ran and failed.",
-                Outcome::Unknown => MAY_HAVE_RUN,
+        code => {
+            let words = error.message.trim_end_matches('.');
+            let message = format!("{words}. {}", advice(feature, outcome));
+            tell(id, era, feature, code, message, described(task, outcome))
+        }
+    }
+}
+
+/// Tells a failure in the form that the feature has for it.
+fn tell(
+    id: &RequestId,
+    era: Era,
+    feature: Feature,
+    code: i32,
+    message: String,
+    details: Value,
+) -> Reply {
+    match feature {
+        Feature::Tool => Reply::tool_error(id, &message, Some(details), era),
+        Feature::Prompt | Feature::Resource | Feature::Completion => {
+            let fault = Fault::Function {
+                code,
+                message,
+                data: Some(details),
             };
-            let message = format!("{}. {advice}", error.message.trim_end_matches('.'));
-            Reply::tool_error(id, &message, Some(described(task, outcome)), era)
+            Reply::error(Some(id), &fault, era)
         }
     }
 }
@@ -86,6 +141,10 @@ mod tests {
     }
 
     fn failure(code: i32, outcome: Outcome) -> (Reply, CallOutcome) {
+        failure_of(Feature::Tool, Era::Modern, code, outcome)
+    }
+
+    fn failure_of(feature: Feature, era: Era, code: i32, outcome: Outcome) -> (Reply, CallOutcome) {
         let error = TaskError {
             code,
             message: "it broke.".into(),
@@ -93,7 +152,8 @@ mod tests {
         };
         answer(
             &id(),
-            Era::Modern,
+            era,
+            feature,
             TaskId::new(),
             Ending::Failed(Failed { error, outcome }),
         )
@@ -134,9 +194,33 @@ mod tests {
     }
 
     #[test]
+    fn other_features_fail_with_errors() {
+        for feature in [Feature::Prompt, Feature::Resource, Feature::Completion] {
+            let (reply, counted) = failure_of(feature, Era::Modern, -32_603, Outcome::Unknown);
+            let error = serde_json::from_str::<Value>(&reply.text).unwrap()["error"].take();
+            assert_eq!(error["code"], -32_603);
+            assert_eq!(error["message"], "it broke. Asking again is safe.");
+            assert_eq!(error["data"]["dev.dormouse/outcome"], "unknown");
+            assert_eq!(counted, CallOutcome::Unknown);
+        }
+    }
+
+    #[test]
+    fn a_resource_that_is_not_there_is_told_in_the_way_of_the_era() {
+        let code = |era| {
+            let outcome = Outcome::Failed;
+            let (reply, _) = failure_of(Feature::Resource, era, RESOURCE_NOT_FOUND, outcome);
+            serde_json::from_str::<Value>(&reply.text).unwrap()["error"]["code"].take()
+        };
+        assert_eq!(code(Era::Legacy(Revision::LATEST)), RESOURCE_NOT_FOUND);
+        assert_eq!(code(Era::Modern), INVALID_PARAMS);
+    }
+
+    #[test]
     fn a_cancellation_by_others_is_told() {
         let ending = Ending::Cancelled("the operator said so".into());
-        let (reply, outcome) = answer(&id(), Era::Legacy(Revision::LATEST), TaskId::new(), ending);
+        let era = Era::Legacy(Revision::LATEST);
+        let (reply, outcome) = answer(&id(), era, Feature::Tool, TaskId::new(), ending);
         assert!(reply.text.contains("the operator said so"));
         assert_eq!(outcome, CallOutcome::Cancelled);
     }

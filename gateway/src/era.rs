@@ -228,6 +228,8 @@ pub struct Params<'a> {
     pub name: Option<Cow<'a, str>>,
     /// `name` as it stands in the text.
     pub raw_name: Option<&'a RawValue>,
+    /// `uri` as it stands in the text.
+    pub raw_uri: Option<&'a RawValue>,
     /// `arguments`, raw.
     pub arguments: Option<&'a RawValue>,
     /// `cursor` of a list, decoded.
@@ -255,6 +257,7 @@ impl<'a> Params<'a> {
         for_each_member(raw, |name, value| match name {
             "_meta" => meta = Some(value),
             "name" => params.raw_name = Some(value),
+            "uri" => params.raw_uri = Some(value),
             "arguments" => params.arguments = Some(value),
             "cursor" => cursor = Some(value),
             "task" => params.task = Some(value),
@@ -272,6 +275,33 @@ impl<'a> Params<'a> {
             params.meta = Meta::parse(raw)?;
         }
         Ok(params)
+    }
+
+    /// `name`, of requests that need one.
+    ///
+    /// # Errors
+    /// When it is missing.
+    pub fn needed_name(&self) -> Result<&str, Fault> {
+        self.name
+            .as_deref()
+            .ok_or_else(|| Fault::InvalidParams("params.name is missing".to_owned()))
+    }
+
+    /// `uri`, decoded.
+    ///
+    /// # Errors
+    /// When it is no string.
+    pub fn uri(&self) -> Result<Option<Cow<'a, str>>, Fault> {
+        text_of("uri", self.raw_uri)
+    }
+
+    /// `uri`, of requests that need one.
+    ///
+    /// # Errors
+    /// When it is missing, or no string.
+    pub fn needed_uri(&self) -> Result<Cow<'a, str>, Fault> {
+        self.uri()?
+            .ok_or_else(|| Fault::InvalidParams("params.uri is missing".to_owned()))
     }
 }
 

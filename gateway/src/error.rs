@@ -22,6 +22,8 @@ pub const METHOD_NOT_FOUND: i32 = -32_601;
 pub const INVALID_PARAMS: i32 = -32_602;
 /// JSON-RPC: the platform's fault.
 pub const INTERNAL_ERROR: i32 = -32_603;
+/// MCP, legacy: no such resource; the modern era says -32602 ("Resources", "Error Handling").
+pub const RESOURCE_NOT_FOUND: i32 = -32_002;
 /// MCP: HTTP headers and body differ, or a header is missing.
 pub const HEADER_MISMATCH: i32 = -32_020;
 /// MCP: the client lacks a capability that the call needs.
@@ -76,6 +78,17 @@ pub enum Fault {
     /// No such tool.
     #[error("Unknown tool: {0}")]
     UnknownTool(String),
+    /// No such prompt.
+    #[error("Unknown prompt: {0}")]
+    UnknownPrompt(String),
+    /// No such resource.
+    #[error("Resource not found")]
+    UnknownResource {
+        /// What was asked for.
+        uri: String,
+        /// In which era.
+        era: Era,
+    },
     /// A request of the modern era lacks a member that each request must have.
     #[error("params._meta must carry `{0}`, as every request of revision 2026-07-28 does")]
     MissingMeta(&'static str),
@@ -155,10 +168,12 @@ impl Fault {
             Self::Door(Refused::Origin | Refused::Host) => FORBIDDEN,
             Self::InvalidParams(_)
             | Self::UnknownTool(_)
+            | Self::UnknownPrompt(_)
             | Self::UnknownTask(_)
             | Self::ForeignState
             | Self::MissingMeta(_)
             | Self::Refused(Refusal::KeyReused) => INVALID_PARAMS,
+            Self::UnknownResource { era, .. } => Self::resource_not_found(*era),
             Self::MissingCapability(_) => MISSING_CAPABILITY,
             Self::HeaderMismatch(_) => HEADER_MISMATCH,
             Self::UnsupportedVersion(_) => UNSUPPORTED_VERSION,
@@ -168,6 +183,15 @@ impl Fault {
             | Self::Stopped => UNAVAILABLE,
             Self::BadResult(_) => INTERNAL_ERROR,
             Self::Function { code, .. } => *code,
+        }
+    }
+
+    /// The code by which an era says that there is no such resource.
+    #[must_use]
+    pub fn resource_not_found(era: Era) -> i32 {
+        match era {
+            Era::Legacy(_) => RESOURCE_NOT_FOUND,
+            Era::Modern => INVALID_PARAMS,
         }
     }
 
@@ -184,6 +208,7 @@ impl Fault {
                 Some(json!({ "retryAfterMs": millis, "retryable": true }))
             }
             Self::Refused(refusal) if refusal.is_retryable() => Some(json!({ "retryable": true })),
+            Self::UnknownResource { uri, .. } => Some(json!({ "uri": uri })),
             Self::Function { data, .. } => data.clone(),
             Self::MissingCapability(required) => Some(json!({ "requiredCapabilities": required })),
             Self::NotJson(_)
@@ -199,6 +224,7 @@ impl Fault {
             | Self::UnknownMethod(_)
             | Self::InvalidParams(_)
             | Self::UnknownTool(_)
+            | Self::UnknownPrompt(_)
             | Self::UnknownTask(_)
             | Self::ForeignState
             | Self::MissingMeta(_)

@@ -11,12 +11,14 @@ use serde_json::value::RawValue;
 use tokio::time::Sleep;
 
 use crate::abandoned::Abandoned;
-use crate::answer::{Hears, Reply};
+use crate::answer::Reply;
 use crate::core::Core;
 use crate::ending::answer;
 use crate::era::Era;
 use crate::error::Fault;
+use crate::feature::Feature;
 use crate::flights::Flight;
+use crate::hears::Hears;
 use crate::jsonrpc::RequestId;
 use crate::meters::CallOutcome;
 use crate::outbox::Outbox;
@@ -33,6 +35,8 @@ pub(crate) struct Follow {
     pub id: RequestId,
     /// In which era it is answered.
     pub era: Era,
+    /// What was asked for.
+    pub feature: Feature,
     /// What the client hears meanwhile.
     pub hears: Hears,
     /// Where that goes.
@@ -100,7 +104,7 @@ impl Follow {
                     }
                     Some(News::Ended(task, ending)) => {
                         abandoned.settle();
-                        let (reply, outcome) = answer(&self.id, self.era, task, ending);
+                        let (reply, outcome) = answer(&self.id, self.era, self.feature, task, ending);
                         return (Some(reply), outcome);
                     }
                     None => {
@@ -144,7 +148,7 @@ impl Follow {
                 ..
             })) => {
                 abandoned.settle();
-                let (reply, outcome) = answer(&self.id, self.era, task, ending);
+                let (reply, outcome) = answer(&self.id, self.era, self.feature, task, ending);
                 return (Some(reply), outcome);
             }
             Ok(Some(Standing {

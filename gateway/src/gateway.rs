@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dormouse_broker::Broker;
+use dormouse_contract::announcement::Announcement;
 use dormouse_contract::registration::Registrations;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -28,8 +29,9 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// A gateway that offers the tools of `pools`, stores calls with `broker` and sessions in
-    /// `store`. A metrics recorder, if there is to be one, must be installed before.
+    /// A gateway that offers what `pools` do, stores calls with `broker` and sessions in `store`,
+    /// and tells subscribers of the resources that `announcements` are about. A metrics recorder,
+    /// if there is to be one, must be installed before.
     ///
     /// # Panics
     /// Outside a Tokio runtime: it follows the pools in the background.
@@ -39,11 +41,16 @@ impl Gateway {
         broker: Broker,
         store: Store,
         pools: watch::Receiver<Registrations>,
+        announcements: broadcast::Receiver<Announcement>,
     ) -> Self {
         let mut pools = pools;
         let registrations = pools.borrow_and_update().clone();
         let core = Arc::new(Core::new(config, broker, store, &registrations));
         tokio::spawn(core::follow_pools(Arc::downgrade(&core), pools));
+        tokio::spawn(core::follow_announcements(
+            Arc::downgrade(&core),
+            announcements,
+        ));
         tokio::spawn(core::sweep_sessions(Arc::downgrade(&core)));
         Self { core }
     }
@@ -102,10 +109,10 @@ impl Gateway {
     /// Every tool that is offered, in the order of registration.
     #[must_use]
     pub fn tools(&self) -> Vec<Entry> {
-        self.core.catalogue().entries()
+        self.core.catalogue().tools()
     }
 
-    /// What people should know of the catalogue: names that collided, tools that were left out.
+    /// What people should know of the catalogue: names that collided, what was left out.
     #[must_use]
     pub fn remarks(&self) -> Vec<Remark> {
         self.core.catalogue().remarks().to_vec()

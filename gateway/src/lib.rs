@@ -1,9 +1,10 @@
 //! The MCP gateway of Dormouse: WebSocket and Streamable HTTP on one port, both protocol eras.
 //!
 //! The way of a message: a transport (`http`, `websocket`) yields its text; the edge (`jsonrpc`)
-//! takes it apart without copying; `dispatch` finds its `era` and what is to be done; a `call` is
-//! checked against the `catalogue`, stored with the broker, waited for and answered (`answer`)
-//! around bytes that pass to the letter. The gateway never talks to a function.
+//! takes it apart without copying; `dispatch` finds its `era` and what is to be done; what a
+//! function serves is checked against the `catalogue` (`admission`), stored with the broker as a
+//! `call`, waited for and answered (`answer`) around bytes that pass to the letter. The gateway
+//! never talks to a function. What clients hear unasked comes by `listening`.
 //!
 //! | door | what |
 //! |---|---|
@@ -13,23 +14,29 @@
 
 mod abandoned;
 mod admin;
+mod admission;
 mod answer;
 mod batch;
 mod call;
+mod capabilities;
 mod catalogue;
 mod config;
 mod core;
 mod dispatch;
+mod ears;
 mod ending;
 mod era;
 mod error;
+mod feature;
 mod flights;
 mod follow;
 mod gateway;
 mod headers;
+mod hears;
 mod http;
 mod jsonrpc;
 mod level;
+mod listening;
 mod meters;
 mod method;
 mod names;
@@ -45,7 +52,7 @@ mod tasks;
 mod websocket;
 
 pub use admin::RenderMetrics;
-pub use catalogue::{Entry, Remark};
+pub use catalogue::{About, Entry, Remark};
 pub use config::Config;
 pub use gateway::Gateway;
 pub use store::{Error as StoreError, Store};

@@ -1,4 +1,5 @@
-//! What is counted: calls by tool and outcome, how long they take, open sessions.
+//! What is counted: calls by tool and outcome, other requests to functions by method, pool and
+//! outcome, how long they take, open sessions.
 //!
 //! Handles are taken once a tool, not once a call; a recorder must be installed before the
 //! gateway is made.
@@ -7,6 +8,8 @@ use std::time::Instant;
 
 use dormouse_contract::task::Outcome;
 use metrics::{Counter, Gauge, Histogram};
+
+use crate::feature::Feature;
 
 /// How a call ended, as `outcome` of `dormouse_calls_total` says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +70,7 @@ impl From<Outcome> for CallOutcome {
     }
 }
 
-/// One tool's meters.
+/// One tool's meters, or those of one method at one pool.
 #[derive(Clone)]
 pub struct Meters {
     outcomes: [Counter; 8],
@@ -83,7 +86,7 @@ impl std::fmt::Debug for Meters {
 impl Meters {
     /// The meters of the tool that is offered under this name.
     #[must_use]
-    pub fn new(tool: &str) -> Self {
+    pub fn of_tool(tool: &str) -> Self {
         let tool = tool.to_owned();
         Self {
             outcomes: CallOutcome::ALL.map(|outcome| {
@@ -94,6 +97,29 @@ impl Meters {
                 )
             }),
             seconds: metrics::histogram!("dormouse_call_seconds", "tool" => tool.clone()),
+        }
+    }
+
+    /// The meters of a pool's prompts, resources or completions, all together: URIs are too many
+    /// to be told apart.
+    #[must_use]
+    pub fn of_requests(feature: Feature, pool: &str) -> Self {
+        let pool = pool.to_owned();
+        let method = feature.method();
+        Self {
+            outcomes: CallOutcome::ALL.map(|outcome| {
+                metrics::counter!(
+                    "dormouse_requests_total",
+                    "method" => method,
+                    "pool" => pool.clone(),
+                    "outcome" => outcome.as_str()
+                )
+            }),
+            seconds: metrics::histogram!(
+                "dormouse_request_seconds",
+                "method" => method,
+                "pool" => pool.clone()
+            ),
         }
     }
 

@@ -1,5 +1,8 @@
 //! The methods that are served, and in which era.
 
+use crate::catalogue::Kind;
+use crate::feature::Feature;
+
 /// A request's method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
@@ -9,12 +12,18 @@ pub enum Method {
     Ping,
     /// `logging/setLevel`, legacy.
     SetLogLevel,
+    /// `resources/subscribe`, legacy.
+    Subscribe,
+    /// `resources/unsubscribe`, legacy.
+    Unsubscribe,
     /// `server/discover`, modern.
     Discover,
-    /// `tools/list`
-    ListTools,
-    /// `tools/call`
-    CallTool,
+    /// `subscriptions/listen`, modern.
+    Listen,
+    /// A list of the catalogue.
+    List(Kind),
+    /// What a function serves.
+    Ask(Feature),
     /// `tasks/*`
     Task(TaskMethod),
 }
@@ -42,9 +51,18 @@ impl Method {
             "initialize" => Self::Initialize,
             "ping" => Self::Ping,
             "logging/setLevel" => Self::SetLogLevel,
+            "resources/subscribe" => Self::Subscribe,
+            "resources/unsubscribe" => Self::Unsubscribe,
             "server/discover" => Self::Discover,
-            "tools/list" => Self::ListTools,
-            "tools/call" => Self::CallTool,
+            "subscriptions/listen" => Self::Listen,
+            "tools/list" => Self::List(Kind::Tools),
+            "prompts/list" => Self::List(Kind::Prompts),
+            "resources/list" => Self::List(Kind::Resources),
+            "resources/templates/list" => Self::List(Kind::Templates),
+            "tools/call" => Self::Ask(Feature::Tool),
+            "prompts/get" => Self::Ask(Feature::Prompt),
+            "resources/read" => Self::Ask(Feature::Resource),
+            "completion/complete" => Self::Ask(Feature::Completion),
             "tasks/get" => Self::Task(TaskMethod::Get),
             "tasks/list" => Self::Task(TaskMethod::List),
             "tasks/result" => Self::Task(TaskMethod::Result),

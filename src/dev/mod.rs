@@ -104,7 +104,13 @@ async fn run(args: DevArgs, token: Option<String>) -> anyhow::Result<()> {
         task_ttl: broker_config(&args).keep_ended,
         ..dormouse_gateway::Config::new(door)
     };
-    let gateway = Gateway::new(config, broker.clone(), store, coordinator.registrations());
+    let gateway = Gateway::new(
+        config,
+        broker.clone(),
+        store,
+        coordinator.registrations(),
+        coordinator.announcements(),
+    );
     let mut servers = JoinSet::new();
     let (mcp, admin) = (gateway.clone(), gateway);
     let (stop_mcp, stop_admin) = (stop.clone(), stop.clone());

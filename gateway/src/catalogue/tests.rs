@@ -1,12 +1,17 @@
 use std::collections::BTreeMap;
 
 use dormouse_contract::Manifest;
-use dormouse_contract::policy::DeliverySpec;
+use dormouse_contract::policy::{Delivery, DeliverySpec, Stored};
 
 use super::*;
 
 fn registration(pool: &str, tools: &[&str]) -> Arc<Registration> {
-    let manifest = format!(r#"{{"contract":1,"tools":[{}]}}"#, tools.join(","));
+    declares(pool, "tools", tools)
+}
+
+/// A pool that declares these objects under this member of its manifest, and nothing else.
+fn declares(pool: &str, member: &str, objects: &[&str]) -> Arc<Registration> {
+    let manifest = format!(r#"{{"contract":1,"{member}":[{}]}}"#, objects.join(","));
     let manifest: Manifest = serde_json::from_str(&manifest).unwrap();
     Arc::new(Registration {
         pool: pool.into(),
@@ -33,10 +38,13 @@ fn build(registrations: &[Arc<Registration>], page_size: usize) -> Catalogue {
 fn tools_are_listed_to_the_letter() {
     let catalogue = build(&[registration("a", &[&tool("t")])], 10);
     assert_eq!(
-        catalogue.page(None).unwrap(),
+        catalogue.page(Kind::Tools, None).unwrap(),
         format!(r#""tools":[{}]"#, tool("t"))
     );
-    assert_eq!(build(&[], 10).page(None).unwrap(), r#""tools":[]"#);
+    assert_eq!(
+        build(&[], 10).page(Kind::Tools, None).unwrap(),
+        r#""tools":[]"#
+    );
 }
 
 #[test]
@@ -48,11 +56,11 @@ fn a_collision_replaces_the_name_and_nothing_else() {
         ],
         10,
     );
-    let page = catalogue.page(None).unwrap();
+    let page = catalogue.page(Kind::Tools, None).unwrap();
     assert!(page.contains(&tool("b__t")), "{page}");
-    let renamed = catalogue.get("b__t").unwrap();
+    let renamed = catalogue.tool("b__t").unwrap().target.clone();
     assert_eq!((&*renamed.declared, &*renamed.pool), ("t", "b"));
-    assert_eq!(&*catalogue.get("t").unwrap().pool, "a");
+    assert_eq!(&*catalogue.tool("t").unwrap().target.pool, "a");
     assert!(catalogue.remarks()[0].remark.contains("b__t"));
 }
 
@@ -76,7 +84,7 @@ fn one_broken_tool_hides_no_other() {
         10,
     );
     let names: Vec<_> = catalogue
-        .entries()
+        .tools()
         .into_iter()
         .map(|entry| entry.name)
         .collect();
@@ -85,50 +93,16 @@ fn one_broken_tool_hides_no_other() {
 }
 
 #[test]
-fn pages_follow_each_other_and_end() {
-    let names: Vec<String> = (0..5).map(|n| tool(&format!("t{n}"))).collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let catalogue = build(&[registration("a", &names)], 2);
-    let mut cursor: Option<String> = None;
-    let mut seen = Vec::new();
-    loop {
-        let page = format!("{{{}}}", catalogue.page(cursor.as_deref()).unwrap());
-        let page: Value = serde_json::from_str(&page).unwrap();
-        for tool in page["tools"].as_array().unwrap() {
-            seen.push(tool["name"].as_str().unwrap().to_owned());
-        }
-        cursor = page["nextCursor"].as_str().map(str::to_owned);
-        if cursor.is_none() {
-            break;
-        }
-    }
-    assert_eq!(seen, ["t0", "t1", "t2", "t3", "t4"]);
-    for wrong in ["", "x", "AAAAAAAAAAAAAAAA", "é"] {
-        assert!(catalogue.page(Some(wrong)).is_err(), "{wrong}");
-    }
-}
-
-#[test]
-fn a_cursor_ends_with_its_list() {
-    let (one, two) = (tool("one"), tool("two"));
-    let catalogue = build(&[registration("a", &[&one, &two])], 1);
-    let cursor = cursor_of(1, catalogue.fingerprint());
-    assert!(catalogue.page(Some(&cursor)).is_ok());
-    let changed = build(&[registration("a", &[&one, &tool("three")])], 1);
-    assert!(changed.page(Some(&cursor)).is_err());
-}
-
-#[test]
 fn compiled_schemas_are_taken_over_while_they_are_the_same() {
     let before = build(&[registration("a", &[&tool("t")])], 1);
     let same = Catalogue::build(&[registration("a", &[&tool("t")])], 1, Some(&before));
-    assert_eq!(before.fingerprint(), same.fingerprint());
-    let schema = |catalogue: &Catalogue| catalogue.get("t").unwrap().schema.clone();
+    assert_eq!(before.fingerprints(), same.fingerprints());
+    let schema = |catalogue: &Catalogue| catalogue.tool("t").unwrap().schema.clone();
     assert!(Arc::ptr_eq(&schema(&before), &schema(&same)));
     let other = r#"{"name":"t","inputSchema":{"type":"object","required":["x"]}}"#;
     let other = Catalogue::build(&[registration("a", &[other])], 1, Some(&before));
     assert!(!Arc::ptr_eq(&schema(&before), &schema(&other)));
-    assert_ne!(before.fingerprint(), other.fingerprint());
+    assert_ne!(before.fingerprints(), other.fingerprints());
 }
 
 #[test]
@@ -149,8 +123,158 @@ fn a_tools_policy_is_its_own() {
     );
     let catalogue = build(&[Arc::new(one)], 10);
     assert_eq!(
-        catalogue.get("plain").unwrap().delivery.timeout.as_secs(),
+        catalogue
+            .tool("plain")
+            .unwrap()
+            .target
+            .delivery
+            .timeout
+            .as_secs(),
         9
     );
-    assert!(catalogue.get("hinted").unwrap().delivery.repeatable);
+    assert!(catalogue.tool("hinted").unwrap().target.delivery.repeatable);
+}
+
+#[test]
+fn prompts_are_renamed_like_tools() {
+    let prompt = r#"{"name":"p","arguments":[{"name":"a","required":true},{"name":"b"}],"x":1.0}"#;
+    let broken = [r#"{"title":"nameless"}"#, r#"{"name":"p"}"#];
+    let catalogue = build(
+        &[
+            declares("a", "prompts", &[prompt, broken[0], broken[1]]),
+            declares("b", "prompts", &[prompt]),
+            registration("c", &[&tool("p")]),
+        ],
+        10,
+    );
+    let page = catalogue.page(Kind::Prompts, None).unwrap();
+    assert!(
+        page.contains(prompt) && page.contains(r#""name":"b__p""#),
+        "{page}"
+    );
+    let renamed = catalogue.prompt("b__p").unwrap();
+    assert_eq!(
+        (&*renamed.target.declared, &*renamed.target.pool),
+        ("p", "b")
+    );
+    assert_eq!(renamed.required, ["a"]);
+    assert_eq!(renamed.target.delivery.stored, Stored::Lazily);
+    assert!(renamed.target.delivery.repeatable);
+    assert_eq!(
+        &*catalogue.tool("p").unwrap().target.pool,
+        "c",
+        "a tool is no prompt"
+    );
+    let remarks: Vec<String> = catalogue
+        .remarks()
+        .iter()
+        .map(|remark| format!("{} {}: {}", remark.pool, remark.about, remark.remark))
+        .collect();
+    assert_eq!(remarks.len(), 3, "{remarks:?}");
+    assert!(remarks[0].starts_with("a prompt #1: left out: it is no MCP prompt"));
+    assert_eq!(
+        remarks[1],
+        "a prompt p: left out: its pool declares it twice"
+    );
+    assert!(remarks[2].starts_with("b prompt p: offered as `b__p`"));
+}
+
+#[test]
+fn a_uri_is_its_older_owners() {
+    let resource = |uri: &str| format!(r#"{{"uri":"{uri}","name":"n"}}"#);
+    let catalogue = build(
+        &[
+            declares("a", "resources", &[&resource("x://1"), r#"{"name":"n"}"#]),
+            declares("b", "resources", &[&resource("x://1"), &resource("x://2")]),
+        ],
+        10,
+    );
+    assert_eq!(
+        catalogue.page(Kind::Resources, None).unwrap(),
+        format!(
+            r#""resources":[{},{}]"#,
+            resource("x://1"),
+            resource("x://2")
+        )
+    );
+    let owner = |uri: &str| {
+        catalogue
+            .resource(uri)
+            .map(|one| one.target.pool.to_string())
+    };
+    assert_eq!(owner("x://1").as_deref(), Some("a"));
+    assert_eq!(owner("x://2").as_deref(), Some("b"));
+    assert_eq!(owner("x://3"), None);
+    let remarks = serde_json::to_value(catalogue.remarks()).unwrap();
+    assert!(
+        remarks[0]["remark"]
+            .as_str()
+            .unwrap()
+            .contains("no MCP resource")
+    );
+    assert_eq!(remarks[1]["resource"], "x://1");
+    assert_eq!(
+        remarks[1]["remark"],
+        "left out: pool `a` registered it before"
+    );
+}
+
+#[test]
+fn a_uri_belongs_to_the_narrowest_template() {
+    let template = |template: &str| format!(r#"{{"uriTemplate":"{template}","name":"n"}}"#);
+    let catalogue = build(
+        &[
+            declares(
+                "wide",
+                "resourceTemplates",
+                &[
+                    &template("{+any}"),
+                    &template("x://{bad"),
+                    &template("x://{id}"),
+                ],
+            ),
+            declares(
+                "narrow",
+                "resourceTemplates",
+                &[&template("x://{id}"), &template("x://item/{id}")],
+            ),
+            declares(
+                "exact",
+                "resources",
+                &[r#"{"uri":"x://item/1","name":"n"}"#],
+            ),
+        ],
+        10,
+    );
+    let owner = |uri: &str| catalogue.resource(uri).unwrap().target.clone();
+    assert_eq!(&*owner("x://item/1").pool, "exact");
+    assert_eq!(&*owner("x://item/2").name, "x://item/{id}");
+    assert_eq!(&*owner("x://7").pool, "wide");
+    assert_eq!(&*owner("anything").name, "{+any}");
+    let referred = catalogue.resource_reference("x://item/{id}").unwrap();
+    assert_eq!(&*referred.target.pool, "narrow");
+    let remarks = serde_json::to_value(catalogue.remarks()).unwrap();
+    assert!(
+        remarks[0]["remark"]
+            .as_str()
+            .unwrap()
+            .contains("no URI template")
+    );
+    assert_eq!(remarks[1]["resourceTemplate"], "x://{id}");
+}
+
+#[test]
+fn each_list_changes_by_itself() {
+    let before = build(&[registration("a", &[&tool("t")])], 1).fingerprints();
+    let resource = r#"{"uri":"x://1","name":"n"}"#;
+    let after = build(
+        &[
+            registration("a", &[&tool("t")]),
+            declares("b", "resources", &[resource]),
+        ],
+        1,
+    )
+    .fingerprints();
+    assert_eq!((before.tools, before.prompts), (after.tools, after.prompts));
+    assert_ne!(before.resources, after.resources);
 }

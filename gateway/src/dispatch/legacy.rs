@@ -5,15 +5,16 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 
 use super::{Line, Outcome, check_introduction, tasks};
-use crate::answer::{Hears, Reply};
-use crate::call;
+use crate::admission::{self, LONGEST_URI};
+use crate::answer::Reply;
 use crate::core::Core;
 use crate::era::{Era, Params, Revision};
 use crate::error::Fault;
+use crate::hears::Hears;
 use crate::jsonrpc::{RequestId, Text, for_each_member};
 use crate::level::Level;
 use crate::method::Method;
-use crate::session::Introduction;
+use crate::session::{Introduction, Session};
 
 impl Core {
     pub(super) fn serve_legacy(
@@ -47,13 +48,25 @@ impl Core {
                 self.sessions.note(session);
                 Ok(Outcome::Reply(Reply::result(id, "{}")))
             }
-            Some(Method::ListTools) => {
+            Some(Method::Subscribe) => {
+                self.subscribe(session, params)?;
+                Ok(Outcome::Reply(Reply::result(id, "{}")))
+            }
+            Some(Method::Unsubscribe) => {
+                let uri = params.needed_uri()?;
+                session.ear(&self.ears).ignore(&uri);
+                session.subscriptions_changed();
+                self.sessions.note(session);
+                Ok(Outcome::Reply(Reply::result(id, "{}")))
+            }
+            Some(Method::List(kind)) => {
                 let catalogue = self.catalogue();
-                let page = catalogue.page(params.cursor.as_deref())?;
+                let page = catalogue.page(kind, params.cursor.as_deref())?;
                 Ok(Outcome::Reply(Reply::members(id, &[page])))
             }
-            Some(Method::CallTool) => {
-                let request = call::Request {
+            Some(Method::Ask(feature)) => {
+                let request = admission::Request {
+                    feature,
                     id: id.clone(),
                     era: Era::Legacy(session.revision()),
                     raw,
@@ -83,10 +96,24 @@ impl Core {
                 };
                 tasks::serve(asked, task, hears, Some(session.flights()))
             }
-            Some(Method::Initialize | Method::Discover) | None => {
+            Some(Method::Initialize | Method::Discover | Method::Listen) | None => {
                 Err(Fault::UnknownMethod(method.to_owned()))
             }
         }
+    }
+
+    fn subscribe(&self, session: &Session, params: &Params<'_>) -> Result<(), Fault> {
+        let uri = params.needed_uri()?;
+        if uri.len() > LONGEST_URI || self.catalogue().resource(&uri).is_none() {
+            return Err(Fault::UnknownResource {
+                uri: uri.into_owned(),
+                era: Era::Legacy(session.revision()),
+            });
+        }
+        session.ear(&self.ears).want(&uri)?;
+        session.subscriptions_changed();
+        self.sessions.note(session);
+        Ok(())
     }
 
     fn initialize(

@@ -13,14 +13,15 @@ use std::sync::Arc;
 use http::HeaderMap;
 use serde_json::value::RawValue;
 
+use crate::admission::{self, Admission};
 use crate::answer::Reply;
-use crate::call::{self, Admission};
 use crate::core::Core;
 use crate::era::{Era, MODERN, Params, Revision};
 use crate::error::Fault;
 use crate::flights::Flights;
 use crate::headers;
 use crate::jsonrpc::{Incoming, RequestId, for_each_member};
+use crate::listening::Listening;
 use crate::method::Notice;
 use crate::response::Answering;
 use crate::run::Run;
@@ -63,6 +64,8 @@ pub(crate) enum Outcome {
     Reply(Reply),
     /// Run this, then send its answer.
     Run(Run),
+    /// A modern subscription was opened: send what it hears until one side ends it.
+    Listen(Box<Listening>),
     /// A session was opened: send this with its id.
     Opened(Arc<Session>, Reply),
     /// Nothing: it was a notification or a response.
@@ -159,14 +162,14 @@ impl Core {
 
     fn admit(
         &self,
-        request: call::Request<'_>,
+        request: admission::Request<'_>,
         flights: Option<&Arc<Flights>>,
     ) -> Result<Outcome, Fault> {
         let flight = flights
             .map(|flights| flights.begin(&request.id))
             .transpose()?;
         Ok(
-            match call::admit(&self.catalogue(), self.keys(), request)? {
+            match admission::admit(&self.catalogue(), self.keys(), request)? {
                 Admission::Answered(reply) => Outcome::Reply(reply),
                 Admission::Call(call) => Outcome::Run(Run::Call(match flight {
                     Some(flight) => call.cancelled_by(flight),

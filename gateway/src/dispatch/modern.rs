@@ -5,13 +5,16 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::{Line, Outcome, check_introduction, tasks};
-use crate::answer::{Hears, Reply};
-use crate::call;
+use crate::admission;
+use crate::answer::Reply;
 use crate::core::Core;
 use crate::era::{Era, MODERN, Params};
 use crate::error::Fault;
+use crate::feature::Feature;
 use crate::headers;
+use crate::hears::Hears;
 use crate::jsonrpc::RequestId;
+use crate::listening::Listening;
 use crate::method::Method;
 use crate::session::client_json;
 
@@ -30,25 +33,36 @@ impl Core {
         params.meta.check_modern()?;
         let known = Method::parse(method);
         if let Some(headers) = line.headers() {
-            let name = match known {
-                Some(Method::CallTool) => params.name.clone(),
-                Some(Method::Task(_)) => tasks::name_of(raw).map(Cow::Owned),
-                _ => None,
-            };
+            let name = mirrored_name(known, raw, params)?;
             headers::check_standard(headers, method, name.as_deref())?;
         }
         match known {
             Some(Method::Discover) => Ok(Outcome::Reply(Reply::members(id, &[self.discovery()]))),
-            Some(Method::ListTools) => {
+            Some(Method::Listen) => {
+                let flight = match line.flights() {
+                    Some(flights) if flights.count() >= self.config.max_in_flight => {
+                        return Err(Fault::OutOfPlace(
+                            "too many requests are in flight on this connection: cancel a \
+                             subscription, or wait for an answer",
+                        ));
+                    }
+                    Some(flights) => Some(flights.begin(id)?),
+                    None => None,
+                };
+                let listening = Listening::of_request(self, id, raw, flight)?;
+                Ok(Outcome::Listen(Box::new(listening)))
+            }
+            Some(Method::List(kind)) => {
                 let catalogue = self.catalogue();
-                let page = catalogue.page(params.cursor.as_deref())?;
+                let page = catalogue.page(kind, params.cursor.as_deref())?;
                 let members = [self.modern_list(), page];
                 Ok(Outcome::Reply(Reply::members(id, &members)))
             }
-            Some(Method::CallTool) => {
+            Some(Method::Ask(feature)) => {
                 let meta = &params.meta;
                 check_introduction(meta.capabilities, meta.info)?;
-                let request = call::Request {
+                let request = admission::Request {
+                    feature,
                     id: id.clone(),
                     era: Era::Modern,
                     raw,
@@ -74,9 +88,41 @@ impl Core {
                 };
                 tasks::serve(asked, task, Hears::default(), line.flights())
             }
-            Some(Method::Initialize | Method::Ping | Method::SetLogLevel) | None => {
-                Err(Fault::UnknownMethod(method.to_owned()))
-            }
+            Some(
+                Method::Initialize
+                | Method::Ping
+                | Method::SetLogLevel
+                | Method::Subscribe
+                | Method::Unsubscribe,
+            )
+            | None => Err(Fault::UnknownMethod(method.to_owned())),
         }
     }
+}
+
+/// What the header `Mcp-Name` mirrors.
+fn mirrored_name<'a>(
+    method: Option<Method>,
+    raw: Option<&RawValue>,
+    params: &'a Params<'_>,
+) -> Result<Option<Cow<'a, str>>, Fault> {
+    Ok(match method {
+        Some(Method::Ask(Feature::Tool | Feature::Prompt)) => {
+            params.name.as_deref().map(Cow::Borrowed)
+        }
+        Some(Method::Ask(Feature::Resource)) => params.uri()?,
+        Some(Method::Task(_)) => tasks::name_of(raw).map(Cow::Owned),
+        Some(
+            Method::Ask(Feature::Completion)
+            | Method::Initialize
+            | Method::Ping
+            | Method::SetLogLevel
+            | Method::Subscribe
+            | Method::Unsubscribe
+            | Method::Discover
+            | Method::Listen
+            | Method::List(_),
+        )
+        | None => None,
+    })
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 
 use super::Outcome;
-use crate::answer::Hears;
 use crate::era::{Era, Params};
 use crate::error::Fault;
 use crate::flights::Flights;
+use crate::hears::Hears;
 use crate::jsonrpc::{RequestId, for_each_member};
 use crate::method::TaskMethod;
 use crate::run::Run;

@@ -8,16 +8,16 @@ use futures_util::StreamExt as _;
 use futures_util::stream::unfold;
 use http::header::{ACCEPT, HeaderMap};
 use http::{Response, StatusCode};
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::answer::{Reply, TOOLS_CHANGED};
+use crate::answer::Reply;
 use crate::core::Core;
 use crate::dispatch::Presented;
 use crate::error::Fault;
 use crate::headers;
 use crate::http::stream::{EventId, Name, Reader};
 use crate::http::{Body, LEGACY, error, is_modern, not_allowed, reply, resume, session_of, sse};
+use crate::listening::{Heard, Listening};
 use crate::session::Session;
 use crate::session::channel::Channel;
 
@@ -102,13 +102,13 @@ fn standing(
         return reply(Reply::error(None, &Fault::UnknownSession, LEGACY));
     };
     let channel = Arc::clone(&standing.channel);
-    let source = take_source(session).unwrap_or_else(|| core.tools_changes());
+    let mut source = take_source(session).unwrap_or_else(|| Listening::of_session(core, session));
     let last = channel.last();
     let number = match from {
         Some(from) if from.number <= last => from.number,
         // The process before told so many; whether something changed meanwhile nobody knows.
         Some(_) => {
-            channel.tell(TOOLS_CHANGED.to_owned());
+            source.doubt();
             last
         }
         None => last,
@@ -123,6 +123,7 @@ fn standing(
         session: Arc::clone(session),
         channel,
         source: Some(source),
+        stop: stop.clone(),
     };
     sse::response(unfold(pieces, |mut pieces| async move {
         let piece = pieces.next().await?;
@@ -130,7 +131,7 @@ fn standing(
     }))
 }
 
-fn take_source(session: &Session) -> Option<watch::Receiver<u64>> {
+fn take_source(session: &Session) -> Option<Listening> {
     lock(&session.standing()?.source).take()
 }
 
@@ -143,7 +144,8 @@ struct Pieces {
     reader: Reader,
     session: Arc<Session>,
     channel: Arc<Channel>,
-    source: Option<watch::Receiver<u64>>,
+    source: Option<Listening>,
+    stop: CancellationToken,
 }
 
 impl Pieces {
@@ -152,7 +154,8 @@ impl Pieces {
             tokio::select! {
                 biased;
                 piece = self.reader.next() => return piece,
-                () = changed(self.source.as_mut()) => self.channel.tell(TOOLS_CHANGED.to_owned()),
+                // Heard only when everything was read, so there is room for it.
+                message = heard(self.source.as_mut(), &self.stop) => self.channel.tell(message),
             }
         }
     }
@@ -169,11 +172,11 @@ impl Drop for Pieces {
     }
 }
 
-async fn changed(source: Option<&mut watch::Receiver<u64>>) {
+async fn heard(source: Option<&mut Listening>, stop: &CancellationToken) -> String {
     if let Some(source) = source
-        && source.changed().await.is_ok()
+        && let Heard::Message(message) = source.next(stop).await
     {
-        return;
+        return message;
     }
     std::future::pending().await
 }

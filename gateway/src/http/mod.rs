@@ -10,6 +10,7 @@
 
 mod body;
 mod get;
+mod listen;
 mod post;
 mod resume;
 mod sse;
@@ -126,7 +127,7 @@ async fn route(
         );
     }
     match *request.method() {
-        Method::POST => post::serve(core, request).await,
+        Method::POST => post::serve(core, request, stop).await,
         Method::GET => get::serve(core, request.headers(), stop).await,
         Method::DELETE => end_session(core, request.headers()).await,
         _ => not_allowed("POST, GET, DELETE"),

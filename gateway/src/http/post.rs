@@ -14,6 +14,7 @@ use http::header::{
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
+use tokio_util::sync::CancellationToken;
 
 use crate::answer::Reply;
 use crate::batch::Batch;
@@ -22,7 +23,7 @@ use crate::dispatch::{Line, Outcome, Presented};
 use crate::error::Fault;
 use crate::headers;
 use crate::http::stream::{self, Answer, Reader};
-use crate::http::{Body, LEGACY, empty, error, json, reply, session_of, sse};
+use crate::http::{Body, LEGACY, empty, error, json, listen, reply, session_of, sse};
 use crate::jsonrpc;
 use crate::outbox::Outbox;
 use crate::run::Run;
@@ -43,7 +44,11 @@ struct Accepts {
 }
 
 /// Serves a POST.
-pub(crate) async fn serve(core: &Arc<Core>, request: Request<Incoming>) -> Response<Body> {
+pub(crate) async fn serve(
+    core: &Arc<Core>,
+    request: Request<Incoming>,
+    stop: &CancellationToken,
+) -> Response<Body> {
     let (head, body) = request.into_parts();
     let headers = head.headers;
     if !is_json(&headers) {
@@ -104,6 +109,13 @@ pub(crate) async fn serve(core: &Arc<Core>, request: Request<Incoming>) -> Respo
             response
         }
         Outcome::Run(run) => serve_run(core, run, open, accepts).await,
+        Outcome::Listen(_) if !accepts.events => error(
+            StatusCode::NOT_ACCEPTABLE,
+            &Fault::OutOfPlace("the header Accept must list text/event-stream"),
+        ),
+        Outcome::Listen(listening) => {
+            listen::response(*listening, stop.clone(), core.config.keep_alive)
+        }
     }
 }
 

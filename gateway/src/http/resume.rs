@@ -8,10 +8,11 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::abandoned::Abandoned;
-use crate::answer::Hears;
 use crate::core::Core;
 use crate::era::Era;
+use crate::feature::Feature;
 use crate::follow::{Asking, Follow};
+use crate::hears::Hears;
 use crate::http::stream::{self, Answer, Reader};
 use crate::jsonrpc::RequestId;
 use crate::outbox::Outbox;
@@ -74,6 +75,7 @@ fn answer(
         flight: session.flights().begin(&id).ok(),
         id,
         era: Era::Legacy(session.revision()),
+        feature: Feature::of_work(&standing.work),
         hears: Hears {
             progress_token: progress_token(&standing.work),
             log_level: Some(session.log_level()),

@@ -53,6 +53,13 @@ pub(crate) fn write_event(message: &str, out: &mut String) {
     out.push('\n');
 }
 
+/// A message as one event.
+pub(crate) fn event(message: &str) -> Bytes {
+    let mut text = String::new();
+    write_event(message, &mut text);
+    text.into()
+}
+
 /// The stream of one POST: what the call tells meanwhile, then its answer.
 pub(crate) struct Events<F> {
     /// `None` when the answer has been given.

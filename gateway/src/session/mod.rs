@@ -15,7 +15,7 @@ mod summary;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
@@ -24,11 +24,12 @@ use dormouse_broker::TaskId;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
-use tokio::sync::watch;
 
+use crate::ears::{Ear, Ears};
 use crate::era::Revision;
 use crate::flights::Flights;
 use crate::level::Level;
+use crate::listening::Listening;
 use channel::Channel;
 
 pub(crate) use registry::Sessions;
@@ -70,6 +71,10 @@ pub struct Session {
     client: Box<str>,
     log_level: AtomicU8,
     flights: Arc<Flights>,
+    /// What it hears of resources, once it has subscribed or listens.
+    ear: OnceLock<Arc<Ear>>,
+    /// The resources that it had subscribed to when it was stored.
+    remembered: Vec<String>,
     /// Milliseconds since the Unix epoch, as is `used`.
     created: i64,
     used: AtomicI64,
@@ -104,7 +109,7 @@ pub(crate) struct Standing {
     /// What it tells.
     pub channel: Arc<Channel>,
     /// Where that comes from, while nobody reads: what changes meanwhile is told to the next one.
-    pub source: Mutex<Option<watch::Receiver<u64>>>,
+    pub source: Mutex<Option<Listening>>,
 }
 
 impl Session {
@@ -142,6 +147,34 @@ impl Session {
     #[must_use]
     pub fn flights(&self) -> &Arc<Flights> {
         &self.flights
+    }
+
+    /// What it hears of resources. One that was in the store alone may have missed something, so
+    /// it hears of everything that it had subscribed to.
+    pub(crate) fn ear(&self, ears: &Arc<Ears>) -> &Arc<Ear> {
+        self.ear.get_or_init(|| {
+            let ear = ears.grow();
+            for uri in &self.remembered {
+                if let Err(fault) = ear.want(uri) {
+                    tracing::warn!(%fault, "a stored subscription is dropped");
+                }
+            }
+            ear.doubt();
+            ear
+        })
+    }
+
+    /// Notes that it has subscribed to other resources.
+    pub(crate) fn subscriptions_changed(&self) {
+        self.changed.store(true, Ordering::Release);
+    }
+
+    /// The resources that it subscribed to.
+    fn subscriptions(&self) -> Vec<String> {
+        match self.ear.get() {
+            Some(ear) => ear.wanted(),
+            None => self.remembered.clone(),
+        }
     }
 
     /// The least severe log message that the client wants. `info` until it says otherwise:

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
 use metrics::Gauge;
@@ -294,6 +294,8 @@ fn begin(
         client: client_json(revision.as_str(), capabilities, info).into(),
         log_level: AtomicU8::new(Level::Info.rank()),
         flights,
+        ear: OnceLock::new(),
+        remembered: Vec::new(),
         created,
         used: AtomicI64::new(created),
         changed: AtomicBool::new(false),

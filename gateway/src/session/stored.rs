@@ -1,7 +1,9 @@
 //! Sessions into the store and back.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use serde_json::Value;
 
 use super::{Session, Transport, Way};
 use crate::era::Revision;
@@ -44,7 +46,7 @@ impl Session {
         Changed {
             handle: self.handle.to_string(),
             level: self.log_level().as_str(),
-            subscriptions: "[]".to_owned(),
+            subscriptions: Value::from(self.subscriptions()).to_string(),
             used: self.used.load(Ordering::Relaxed),
         }
     }
@@ -71,6 +73,8 @@ impl Session {
             client: stored.client.into(),
             log_level: AtomicU8::new(level.rank()),
             flights: Arc::default(),
+            ear: OnceLock::new(),
+            remembered: serde_json::from_str(&stored.subscriptions).unwrap_or_default(),
             created: stored.created,
             used: AtomicI64::new(stored.used),
             changed: AtomicBool::new(false),

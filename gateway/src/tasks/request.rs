@@ -7,12 +7,14 @@ use serde_json::value::RawValue;
 
 use super::{View, legacy, modern};
 use crate::abandoned::Abandoned;
-use crate::answer::{Hears, Reply};
+use crate::answer::Reply;
 use crate::core::Core;
 use crate::era::Era;
 use crate::error::Fault;
+use crate::feature::Feature;
 use crate::flights::Flight;
 use crate::follow::{Asking, Follow};
+use crate::hears::Hears;
 use crate::jsonrpc::RequestId;
 use crate::outbox::Outbox;
 use crate::suspension::state::Round;
@@ -70,6 +72,7 @@ impl Request {
                 let follow = Follow {
                     id,
                     era,
+                    feature: Feature::Tool,
                     hears,
                     outbox,
                     flight,

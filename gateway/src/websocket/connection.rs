@@ -14,19 +14,19 @@ use bytes::Bytes;
 use futures_util::Stream as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
-use tokio::sync::watch;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_util::sync::CancellationToken;
 
-use crate::answer::{Reply, TOOLS_CHANGED};
+use crate::answer::Reply;
 use crate::batch::Batch;
 use crate::core::Core;
 use crate::dispatch::{Line, Outcome};
 use crate::era::{Era, Revision};
 use crate::flights::Flights;
 use crate::jsonrpc;
+use crate::listening::{Heard, Listening};
 use crate::outbox::Outbox;
 use crate::session::Session;
 use crate::websocket::Upgraded;
@@ -50,8 +50,8 @@ type Job = Pin<Box<dyn Future<Output = Event> + Send>>;
 enum Event {
     /// A call has ended; `None` wants no answer.
     Answered(Option<String>),
-    /// The list of tools is another.
-    ToolsChanged(watch::Receiver<u64>),
+    /// There is something to tell of what the client listens for.
+    Heard(Box<Listening>, Heard),
     /// Time to show that this end lives, and to see whether the other does.
     Tick,
     /// The gateway stops.
@@ -71,9 +71,14 @@ struct Connection<S> {
     session: Option<Arc<Session>>,
     flights: Arc<Flights>,
     outbox: Arc<Outbox>,
+    /// Listeners that are heard again once the client has read what waits.
+    patient: Vec<Listening>,
+    stop: CancellationToken,
     jobs: FuturesUnordered<Job>,
     /// How many of the jobs are calls.
     calls: usize,
+    /// How many listeners there are.
+    listeners: usize,
     steps: usize,
     stopping: bool,
     ping: bool,
@@ -84,7 +89,7 @@ struct Connection<S> {
 /// Serves a connection until it ends.
 pub(crate) async fn serve(core: Arc<Core>, upgraded: Upgraded, stop: CancellationToken) {
     let Upgraded { io, early } = upgraded;
-    let mut connection = Connection::new(core.clone(), io, early);
+    let mut connection = Connection::new(core.clone(), io, early, stop.clone());
     connection.jobs.push(Box::pin(async move {
         stop.cancelled_owned().await;
         Event::Stop
@@ -103,15 +108,18 @@ pub(crate) async fn serve(core: Arc<Core>, upgraded: Upgraded, stop: Cancellatio
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
-    fn new(core: Arc<Core>, io: S, early: Bytes) -> Self {
+    fn new(core: Arc<Core>, io: S, early: Bytes, stop: CancellationToken) -> Self {
         Self {
             socket: Socket::new(io, early, core.config.max_message),
             core,
             session: None,
             flights: Arc::default(),
             outbox: Arc::default(),
+            patient: Vec::new(),
+            stop,
             jobs: FuturesUnordered::new(),
             calls: 0,
+            listeners: 0,
             steps: 0,
             stopping: false,
             ping: false,
@@ -180,8 +188,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             Poll::Ready(Ok(())) | Poll::Pending => {}
         }
+        let listening = self.outbox.is_empty() && self.listen_again();
         // Nobody has asked the socket for more since reading was held back.
-        if more_to_do || (!could_read && self.may_read()) {
+        if more_to_do || listening || (!could_read && self.may_read()) {
             return Poll::Ready(Step::Written);
         }
         Poll::Pending
@@ -209,7 +218,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Stopping, and nothing is left to do.
     fn is_done(&self) -> bool {
-        self.stopping && self.calls == 0 && self.outbox.is_empty()
+        self.stopping && self.calls + self.listeners == 0 && self.outbox.is_empty()
     }
 
     fn is_at_rest(&self) -> bool {
@@ -235,10 +244,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         match self.core.take(&line, incoming) {
             Outcome::Reply(reply) => self.outbox.answer(reply.text),
             Outcome::Opened(session, reply) => {
+                let listening = Listening::of_session(&self.core, &session);
                 self.session = Some(session);
                 self.outbox.answer(reply.text);
-                self.watch_tools(self.core.tools_changes());
+                self.listen(Box::new(listening));
             }
+            Outcome::Listen(listening) => self.listen(listening),
             Outcome::Run(run) => {
                 let answer = run.run(self.core.clone(), Arc::clone(&self.outbox));
                 self.calls += 1;
@@ -278,10 +289,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     self.outbox.answer(text);
                 }
             }
-            Event::ToolsChanged(changes) => {
-                self.outbox.notice(TOOLS_CHANGED.to_owned());
-                self.watch_tools(changes);
+            Event::Heard(listening, Heard::Message(message)) => {
+                self.outbox.answer(message);
+                self.patient.push(*listening);
             }
+            Event::Heard(_, Heard::Ended(answer)) => {
+                self.listeners -= 1;
+                if let Some(text) = answer {
+                    self.outbox.answer(text);
+                }
+            }
+            Event::Heard(_, Heard::Unwanted) => self.listeners -= 1,
             Event::Tick => {
                 let unheard = !self.socket.take_heard() && self.may_read();
                 let unread = !self.outbox.is_empty() && !self.sent;
@@ -307,13 +325,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }));
     }
 
-    fn watch_tools(&self, mut changes: watch::Receiver<u64>) {
+    fn listen(&mut self, listening: Box<Listening>) {
+        self.listeners += 1;
+        self.hear(listening);
+    }
+
+    fn hear(&self, mut listening: Box<Listening>) {
+        let stop = self.stop.clone();
         self.jobs.push(Box::pin(async move {
-            match changes.changed().await {
-                Ok(()) => Event::ToolsChanged(changes),
-                Err(_) => std::future::pending().await,
-            }
+            let heard = listening.next(&stop).await;
+            Event::Heard(listening, heard)
         }));
+    }
+
+    /// Lets listeners that waited for the client go on; `false` when there is none.
+    fn listen_again(&mut self) -> bool {
+        let any = !self.patient.is_empty();
+        for listening in std::mem::take(&mut self.patient) {
+            self.hear(Box::new(listening));
+        }
+        any
     }
 }
 

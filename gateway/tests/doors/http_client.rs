@@ -78,7 +78,9 @@ pub async fn post(address: SocketAddr, headers: &[(&str, &str)], message: &Value
 /// POSTs a modern request with headers that mirror it.
 pub async fn post_modern(address: SocketAddr, message: &Value) -> Response {
     let method = message["method"].as_str().unwrap().to_owned();
-    let name = message["params"]["name"].as_str().map(str::to_owned);
+    let params = &message["params"];
+    let name = params["name"].as_str().or(params["uri"].as_str());
+    let name = name.map(str::to_owned);
     let text = message["params"]["arguments"]["text"]
         .as_str()
         .map(str::to_owned);

@@ -273,7 +273,7 @@ async fn failures_are_told_to_the_model() {
         .answer()
         .await;
     assert_eq!(unknown["error"]["message"], "Unknown tool: nothing");
-    let method = request(5, "prompts/list", json!({}));
+    let method = request(5, "roots/list", json!({}));
     let method = post(platform.address, &session, &method).await;
     assert_eq!(method.status, StatusCode::OK);
     assert_eq!(method.json().await["error"]["code"], -32_601);

@@ -17,9 +17,13 @@ async fn discovery_and_lists_carry_what_the_era_requires() {
     let result = discovered.json().await["result"].take();
     assert_eq!(result["resultType"], "complete");
     assert_eq!(result["supportedVersions"][0], MODERN);
-    let capabilities = &result["capabilities"];
-    assert!(capabilities["extensions"]["io.modelcontextprotocol/tasks"].is_object());
-    assert!(capabilities["tools"].is_object() && capabilities.get("tasks").is_none());
+    let lists = json!({"listChanged":true});
+    assert_eq!(
+        result["capabilities"],
+        json!({"completions":{},"logging":{},"prompts":lists,"tools":lists,
+               "resources":{"listChanged":true,"subscribe":true},
+               "extensions":{"io.modelcontextprotocol/tasks":{}}})
+    );
     assert_eq!(result["instructions"], "be kind");
     let info = &result["_meta"]["io.modelcontextprotocol/serverInfo"];
     assert_eq!(info["name"], "dormouse");
@@ -165,7 +169,6 @@ async fn methods_of_the_other_era_are_unknown() {
         "logging/setLevel",
         "resources/subscribe",
         "resources/unsubscribe",
-        "prompts/list",
         "unknown/method",
     ] {
         let response = post_modern(platform.address, &modern(1, method, json!({}))).await;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use dormouse_broker::{Asks, Broker, Claim, Report, Work};
 use dormouse_contract::Manifest;
+use dormouse_contract::announcement::Announcement;
 use dormouse_contract::door::Door;
 use dormouse_contract::policy::Delivery;
 use dormouse_contract::registration::{Registration, Registrations};
@@ -17,7 +18,7 @@ use dormouse_gateway::{Config, Gateway, Store};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, broadcast, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +27,7 @@ pub struct Platform {
     pub gateway: Gateway,
     pub broker: Broker,
     pub pools: watch::Sender<Registrations>,
+    pub announcements: broadcast::Sender<Announcement>,
     pub stop: CancellationToken,
     pub functions: Functions,
     pub serving: Option<JoinHandle<()>>,
@@ -41,6 +43,20 @@ pub struct Functions {
     pub go_on: Arc<Semaphore>,
 }
 
+/// A pool with two prompts, a resource, a template of resources, and no tools.
+pub fn library(name: &str) -> Arc<Registration> {
+    let manifest = json!({
+        "contract": 1,
+        "prompts": [
+            {"name": "greet", "arguments": [{"name": "whom", "required": true}]},
+            {"name": "broken"},
+        ],
+        "resources": [{"uri": "test://fixed", "name": "fixed"}],
+        "resourceTemplates": [{"uriTemplate": "test://item/{id}", "name": "item"}],
+    });
+    registration(name, &manifest)
+}
+
 /// A pool with these tools; each takes `{"text": string}`.
 pub fn pool(name: &str, tools: &[&str]) -> Arc<Registration> {
     let tool = |name: &&str| {
@@ -54,7 +70,12 @@ pub fn pool(name: &str, tools: &[&str]) -> Arc<Registration> {
         })
     };
     let tools: Vec<Value> = tools.iter().map(tool).collect();
-    let manifest = json!({"contract": 1, "tools": tools}).to_string();
+    registration(name, &json!({"contract": 1, "tools": tools}))
+}
+
+/// A pool with this manifest.
+pub fn registration(name: &str, manifest: &Value) -> Arc<Registration> {
+    let manifest = manifest.to_string();
     Arc::new(Registration {
         pool: name.into(),
         agent_type: "test".into(),
@@ -98,8 +119,9 @@ impl Platform {
                 .unwrap();
         }
         let (pools, receiver) = watch::channel(registrations);
+        let (announcements, heard) = broadcast::channel(16);
         let store = Store::open(data).unwrap();
-        let gateway = Gateway::new(config, broker.clone(), store, receiver);
+        let gateway = Gateway::new(config, broker.clone(), store, receiver, heard);
         let functions = Functions {
             seen: Arc::default(),
             cancelled: Arc::default(),
@@ -118,11 +140,22 @@ impl Platform {
             gateway,
             broker,
             pools,
+            announcements,
             stop,
             functions,
             serving: Some(serving),
             _data: None,
         }
+    }
+
+    /// Registers these pools instead of those before.
+    pub async fn register(&self, pools: Vec<Arc<Registration>>) {
+        for one in &pools {
+            let (slots, limit) = (one.slots, one.queue_limit);
+            let opened = self.broker.open_pool(one.pool.clone(), slots, limit);
+            opened.await.unwrap();
+        }
+        self.pools.send(Arc::new(pools)).unwrap();
     }
 
     /// How many calls reached a function.
@@ -193,6 +226,14 @@ async fn run(broker: Broker, functions: Functions, claim: Claim) {
     };
     let requested: Value = serde_json::from_slice(data).unwrap();
     functions.seen.lock().unwrap().push(requested.clone());
+    if requested["method"] != "tools/call" {
+        let report = other_feature(&requested);
+        broker
+            .settle(claim.task, claim.token, report)
+            .await
+            .unwrap();
+        return;
+    }
     let arguments = &requested["params"]["arguments"];
     let report = match &*claim.capability {
         "echo" => Report::Completed(result(&arguments.to_string())),
@@ -222,6 +263,22 @@ async fn run(broker: Broker, functions: Functions, claim: Claim) {
         .settle(claim.task, claim.token, report)
         .await
         .unwrap();
+}
+
+fn other_feature(requested: &Value) -> Report {
+    let params = &requested["params"];
+    let result = match requested["method"].as_str().unwrap() {
+        "prompts/get" if params["name"] == "broken" => return failed(-32_603, Outcome::Unknown),
+        "prompts/get" => json!({"messages": [{"role": "user", "content": {
+            "type": "text", "text": params["arguments"].to_string()}}]}),
+        "resources/read" if params["uri"] == "test://item/gone" => {
+            return failed(-32_002, Outcome::Failed);
+        }
+        "resources/read" => json!({"contents": [{"uri": params["uri"], "text": "read"}]}),
+        "completion/complete" => json!({"completion": {"values": ["one"], "hasMore": false}}),
+        other => panic!("no such method: {other}"),
+    };
+    Report::Completed(result.to_string().into())
 }
 
 async fn tell(broker: &Broker, claim: &Claim) {

@@ -17,7 +17,10 @@ fn catalogue() -> Catalogue {
     let pool = |name: &str| {
         let manifest: Manifest = serde_json::from_str(
             r#"{"contract":1,"tools":[{"name":"t","inputSchema":
-                {"type":"object","properties":{"n":{"type":"integer","x-mcp-header":"N"}}}}]}"#,
+                {"type":"object","properties":{"n":{"type":"integer","x-mcp-header":"N"}}}}],
+                "prompts":[{"name":"p","arguments":[{"name":"a","required":true},{"name":"b"}]}],
+                "resources":[{"uri":"x://fixed","name":"n"}],
+                "resourceTemplates":[{"uriTemplate":"x://item/{id}","name":"n"}]}"#,
         )
         .unwrap();
         Arc::new(Registration {
@@ -45,6 +48,16 @@ fn admitted(
     headers: Option<&HeaderMap>,
     hears: Hears,
 ) -> Result<Admission, Fault> {
+    admit_as(Feature::Tool, raw, era, headers, hears)
+}
+
+fn admit_as(
+    feature: Feature,
+    raw: &str,
+    era: Era,
+    headers: Option<&HeaderMap>,
+    hears: Hears,
+) -> Result<Admission, Fault> {
     let raw: &RawValue = serde_json::from_str(raw).unwrap();
     let params = Params::parse(Some(raw))?;
     let session: Arc<str> = "s".into();
@@ -52,6 +65,7 @@ fn admitted(
         &catalogue(),
         &Keys::random(),
         Request {
+            feature,
             id: id(),
             era,
             raw: Some(raw),
@@ -66,7 +80,11 @@ fn admitted(
 }
 
 fn call(raw: &str) -> Box<Call> {
-    match admitted(raw, LEGACY, None, Hears::default()) {
+    call_as(Feature::Tool, raw)
+}
+
+fn call_as(feature: Feature, raw: &str) -> Box<Call> {
+    match admit_as(feature, raw, LEGACY, None, Hears::default()) {
         Ok(Admission::Call(call)) => call,
         other => panic!("{other:?}"),
     }
@@ -192,4 +210,134 @@ fn the_trace_goes_on_from_the_clients() {
     let trace = call(&params).task.trace;
     assert_eq!(trace.trace_id(), parent.trace_id());
     assert_ne!(trace, parent);
+}
+
+#[test]
+fn prompts_reach_their_function_by_their_declared_name() {
+    let call = call_as(
+        Feature::Prompt,
+        r#"{"name":"b__p","arguments":{"a":"1"},"x":1.0}"#,
+    );
+    assert_eq!((&*call.task.pool, &*call.task.capability), ("b", "p"));
+    let data = data(&call);
+    let params = r#""method":"prompts/get","params":{"name":"p","arguments":{"a":"1"},"x":1.0}"#;
+    assert!(data.contains(params), "{data}");
+}
+
+#[test]
+fn resources_are_read_by_uri_and_by_template() {
+    for uri in ["x://fixed", "x://item/7"] {
+        let params = format!(r#"{{ "uri":"{uri}" }}"#);
+        let call = call_as(Feature::Resource, &params);
+        assert_eq!((&*call.task.pool, &*call.task.capability), ("a", uri));
+        assert!(data(&call).contains(&format!(r#""resources/read","params":{params}"#)));
+    }
+    for era in [LEGACY, Era::Modern] {
+        let read = |params| admit_as(Feature::Resource, params, era, None, Hears::default());
+        let fault = read(r#"{"uri":"x://other"}"#).unwrap_err();
+        assert_eq!(fault.code(), Fault::resource_not_found(era));
+        assert_eq!(fault.data(), Some(serde_json::json!({"uri":"x://other"})));
+        for wrong in ["{}", r#"{"uri":1}"#] {
+            assert_eq!(read(wrong).unwrap_err().code(), INVALID_PARAMS, "{wrong}");
+        }
+    }
+}
+
+#[test]
+fn completions_go_to_what_is_referred_to() {
+    let complete = |reference: &str| {
+        format!(r#"{{"ref":{reference},"argument":{{"name":"a","value":""}},"y":1.0}}"#)
+    };
+    let prompt = r#"{"type":"ref/prompt", "name":"b__p"}"#;
+    let call = call_as(Feature::Completion, &complete(prompt));
+    assert_eq!((&*call.task.pool, &*call.task.capability), ("b", "p"));
+    let declared = complete(r#"{"type":"ref/prompt", "name":"p"}"#);
+    assert!(data(&call).contains(&declared), "{}", data(&call));
+    for uri in ["x://item/{id}", "x://item/3"] {
+        let reference = format!(r#"{{"type":"ref/resource","uri":"{uri}"}}"#);
+        let call = call_as(Feature::Completion, &complete(&reference));
+        assert_eq!(&*call.task.capability, "x://item/{id}");
+        assert!(data(&call).contains(&reference));
+    }
+}
+
+#[test]
+fn what_cannot_be_asked_for_is_told() {
+    let cases = [
+        (Feature::Prompt, r#"{"name":"x"}"#, "Unknown prompt: x"),
+        (Feature::Prompt, r#"{"name":"p"}"#, "`a` is missing"),
+        (
+            Feature::Prompt,
+            r#"{"name":"p","arguments":{"a":1}}"#,
+            "`a` must be a string",
+        ),
+        (
+            Feature::Prompt,
+            r#"{"name":"p","arguments":[]}"#,
+            "must be an object",
+        ),
+        (Feature::Completion, "{}", "params.ref is missing"),
+        (
+            Feature::Completion,
+            r#"{"ref":{}}"#,
+            "params.argument is missing",
+        ),
+        (
+            Feature::Completion,
+            r#"{"ref":{},"argument":{"name":"a"}}"#,
+            "params.argument.value is missing",
+        ),
+        (
+            Feature::Completion,
+            r#"{"ref":[],"argument":{"name":"a","value":""}}"#,
+            "params.ref must be an object",
+        ),
+        (
+            Feature::Completion,
+            r#"{"ref":{"type":"ref/tool"},"argument":{"name":"a","value":""}}"#,
+            "params.ref.type is `ref/tool`",
+        ),
+        (
+            Feature::Completion,
+            r#"{"ref":{"type":"ref/prompt","name":"x"},"argument":{"name":"a","value":""}}"#,
+            "Unknown prompt: x",
+        ),
+        (
+            Feature::Completion,
+            r#"{"ref":{"type":"ref/resource","uri":"y://"},"argument":{"name":"a","value":""}}"#,
+            "no resource and no template",
+        ),
+        (
+            Feature::Completion,
+            r#"{"ref":{"type":"ref/prompt","name":"p"},"argument":{"name":"a","value":""},
+                "context":{"arguments":{"b":1}}}"#,
+            "`b` must be a string",
+        ),
+    ];
+    for (feature, params, words) in cases {
+        let fault = admit_as(feature, params, LEGACY, None, Hears::default()).unwrap_err();
+        assert_eq!(fault.code(), INVALID_PARAMS, "{params}");
+        assert!(fault.to_string().contains(words), "{fault}");
+    }
+}
+
+#[test]
+fn a_key_of_one_method_means_nothing_to_another() {
+    let key = |feature, params: &str| call_as(feature, params).task.idempotency.unwrap().arguments;
+    let meta = r#""_meta":{"dev.dormouse/idempotencyKey":"k"}"#;
+    let prompt = |a: &str| format!(r#"{{"name":"p","arguments":{{"a":"{a}"}},{meta}}}"#);
+    let one = key(Feature::Prompt, &prompt("1"));
+    assert_eq!(
+        one,
+        key(Feature::Prompt, &prompt("1").replace("\"p\",", "\"p\", "))
+    );
+    assert_ne!(one, key(Feature::Prompt, &prompt("2")));
+    let read = key(
+        Feature::Resource,
+        &format!(r#"{{"uri":"x://fixed",{meta}}}"#),
+    );
+    assert_ne!(
+        read,
+        key(Feature::Tool, &format!(r#"{{"name":"t",{meta}}}"#))
+    );
 }

@@ -19,8 +19,9 @@ pub struct Running {
 
 impl Running {
     /// Starts it; panics when it is not installed.
-    pub fn start(mut command: Command) -> Self {
+    pub fn start(mut command: Command, platform: &Platform) -> Self {
         let mut child = command
+            .envs([platform.mark()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)

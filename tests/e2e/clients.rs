@@ -119,7 +119,7 @@ async fn drive(scheme: &str, client: Client) -> Seen {
         .args(["--token", TOKEN])
         .args(["list", "ping", "echo", "add", "progress"])
         .args(["refuse", "unknown", "elicit", "sample", "cancel"]);
-    let mut running = Running::start(command);
+    let mut running = Running::start(command, &platform);
     running.cancel(&platform).await;
     running.finish().await
 }
@@ -131,7 +131,7 @@ async fn resume(client: Client) {
     let wire = Wire::to(platform.mcp()).await;
     let mut command = client.command(&format!("http://{}/mcp", wire.address()));
     command.arg("resume");
-    let mut running = Running::start(command);
+    let mut running = Running::start(command, &platform);
     running.read_until("progressed").await;
     wire.cut();
     let seen = running.finish().await;
@@ -147,13 +147,13 @@ async fn come_back(scheme: &str, client: impl Fn() -> Client) {
     let wire = Wire::to(platform.mcp()).await;
     let mut command = client().command(&format!("{scheme}://{}/mcp", wire.address()));
     command.arg("keyed");
-    let mut first = Running::start(command);
+    let mut first = Running::start(command, &platform);
     first.read_until("progressed").await;
     drop((first, wire));
 
     let mut command = client().command(&format!("{scheme}://{}/mcp", platform.mcp()));
     command.arg("keyed");
-    let seen = Running::start(command).finish().await;
+    let seen = Running::start(command, &platform).finish().await;
     let result = &seen.of("called", "test_reconnection")["result"];
     assert_eq!(result["content"][0]["text"], "Reconnected");
     assert_eq!(platform.tasks("test_reconnection").await.len(), 1);

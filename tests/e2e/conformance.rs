@@ -80,7 +80,7 @@ async fn check(revision: &str, scenarios: usize) {
     let port = platform.mcp().rsplit(':').next().expect("a port");
     // The suite looks for DNS rebinding only where the host has this name.
     let url = format!("http://localhost:{port}/mcp");
-    let results = suite::run(revision, &url, &platform.folder().join("results")).await;
+    let results = suite::run(revision, &url, &platform).await;
     assert_eq!(results.len(), scenarios, "scenarios that left a result");
     let mut complaints = Vec::new();
     for (scenario, checks) in &results {

@@ -34,8 +34,7 @@ async fn the_modern_revision_is_served_over_websocket_as_the_suite_wants_it() {
 async fn check(revision: &str) {
     let platform = Platform::start([Pool::conformance("conformance")]).await;
     let bridge = Bridge::start(platform.mcp()).await;
-    let folder = platform.folder().join("results");
-    let results = suite::run(revision, &bridge.url(), &folder).await;
+    let results = suite::run(revision, &bridge.url(), &platform).await;
     let complaints: Vec<_> = results
         .iter()
         .filter(|(scenario, _)| !OF_HTTP.contains(&scenario.as_str()))

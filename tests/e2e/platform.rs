@@ -206,6 +206,11 @@ impl Platform {
         self.folder.path().to_owned()
     }
 
+    /// The environment variable of those processes that must not outlive it.
+    pub fn mark(&self) -> (&'static str, &str) {
+        (MARK, &self.run)
+    }
+
     /// Everything it has said so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()

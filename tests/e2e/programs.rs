@@ -67,7 +67,7 @@ async fn start() -> Platform {
 
 /// Runs the Inspector on one request.
 async fn inspect(platform: &Platform, era: &str, words: &[&str]) -> Output {
-    let mut command = command(".bin/node", &home(platform));
+    let mut command = command(".bin/node", platform);
     command
         .arg(tools().join("@modelcontextprotocol/inspector/clients/launcher/build/index.js"))
         .args(["--cli", "--protocol-era", era])
@@ -86,15 +86,14 @@ fn json_of(output: &Output) -> Value {
 
 /// Runs Claude Code to its end, and returns what it printed.
 async fn claude(platform: &Platform, words: &[&str]) -> String {
-    let home = home(platform);
     let machine = match std::env::consts::ARCH {
         "aarch64" => "arm64",
         _ => "x64",
     };
     let program = format!("@anthropic-ai/claude-code-linux-{machine}/claude");
-    let mut command = command(&program, &home);
+    let mut command = command(&program, platform);
     command
-        .env("CLAUDE_CONFIG_DIR", home.join("claude"))
+        .env("CLAUDE_CONFIG_DIR", home(platform).join("claude"))
         .env("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1")
         .env("DISABLE_AUTOUPDATER", "1")
         .args(words);
@@ -104,7 +103,8 @@ async fn claude(platform: &Platform, words: &[&str]) -> String {
 }
 
 /// A program of `tests/clients/tools`, in an environment that says nothing but its home.
-fn command(program: &str, home: &Path) -> Command {
+fn command(program: &str, platform: &Platform) -> Command {
+    let home = home(platform);
     let program = tools().join(program);
     assert!(
         program.exists(),
@@ -114,7 +114,8 @@ fn command(program: &str, home: &Path) -> Command {
     let mut command = Command::new(program);
     command
         .env_clear()
-        .env("HOME", home)
+        .env("HOME", &home)
+        .envs([platform.mark()])
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .current_dir(home)
         .stdin(Stdio::null())

@@ -12,6 +12,8 @@ use std::process::Stdio;
 use serde::Deserialize;
 use tokio::process::Command;
 
+use crate::platform::Platform;
+
 /// Checks that the suite skips for every server, because it does not know how to make them.
 const NEVER_MADE: &[&str] = &["tasks-status-notifications"];
 
@@ -55,13 +57,15 @@ impl fmt::Display for Check {
 
 /// Runs the scenarios that a revision requires of a server, and those that the suite runs without
 /// counting them; the checks by scenario.
-pub async fn run(revision: &str, url: &str, results: &Path) -> BTreeMap<String, Vec<Check>> {
+pub async fn run(revision: &str, url: &str, platform: &Platform) -> BTreeMap<String, Vec<Check>> {
+    let results = platform.folder().join("results");
     let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/tools/node_modules");
     let ran = Command::new(tools.join(".bin/node"))
         .arg(tools.join("@modelcontextprotocol/conformance/dist/index.js"))
         .args(["server", "--url", url, "--requirements", revision])
         .arg("--output-dir")
-        .arg(results)
+        .arg(&results)
+        .envs([platform.mark()])
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output()

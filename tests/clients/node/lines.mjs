@@ -1,6 +1,6 @@
 // What both TypeScript clients share: their arguments, their actions, and the lines they print.
 
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 
 /** The URL, the token if any, whether the era shall be the legacy one, and the names of the actions. */
 export function readArguments() {
@@ -38,12 +38,20 @@ export function complete({ method, params }) {
   return { role: "assistant", content: { type: "text", text: "Cheese." }, model: "none", stopReason: "endTurn" };
 }
 
+/** What a server tells without being asked: an SDK's handler of notifications. */
+export function hear({ method, params }) {
+  print("heard", { method, params });
+  ears.emit(method);
+}
+
+const ears = new EventEmitter();
+
 /**
  * Runs the actions in order on a connected client. `callTool(params, options)` is the SDK's call;
- * its options take `onprogress` and `signal`.
+ * its options take `onprogress` and `signal`. `listen(uri)` makes the server tell of a resource.
  */
-export async function perform(client, callTool, actions) {
-  const table = actionTable(client, async (tool, args, options = {}, meta = {}) => {
+export async function perform(client, { callTool, listen }, actions) {
+  const table = actionTable(client, listen, async (tool, args, options = {}, meta = {}) => {
     try {
       const result = await callTool({ name: tool, arguments: args, _meta: meta }, options);
       print("called", { tool, result });
@@ -56,7 +64,7 @@ export async function perform(client, callTool, actions) {
   }
 }
 
-function actionTable(client, call) {
+function actionTable(client, listen, call) {
   return {
     async list() {
       const tools = [];
@@ -75,6 +83,39 @@ function actionTable(client, call) {
       } catch (error) {
         print("refused", { tool: "ping", code: error.code, message: error.message });
       }
+    },
+    // Everything that is no tool.
+    async features() {
+      const name = "test_prompt_with_arguments";
+      const { prompts } = await client.listPrompts();
+      const { messages } = await client.getPrompt({ name, arguments: { arg1: "cheese", arg2: "ham" } });
+      const { resources } = await client.listResources();
+      const { resourceTemplates } = await client.listResourceTemplates();
+      const text = await client.readResource({ uri: "test://static-text" });
+      const data = await client.readResource({ uri: "test://template/7/data" });
+      const { completion } = await client.complete({
+        ref: { type: "ref/prompt", name },
+        argument: { name: "arg1", value: "par" },
+      });
+      print("featured", {
+        prompts: prompts.map((prompt) => prompt.name),
+        prompt: messages[0].content.text,
+        resources: resources.map((resource) => resource.uri),
+        templates: resourceTemplates.map((template) => template.uriTemplate),
+        text: text.contents[0].text,
+        data: data.contents[0].text,
+        completion: completion.values,
+      });
+    },
+    // A resource and the list of tools change while the client listens.
+    async watch() {
+      await listen("test://watched-resource");
+      const updated = once(ears, "notifications/resources/updated");
+      await call("test_trigger_resource_change", {});
+      await updated;
+      const changed = once(ears, "notifications/tools/list_changed");
+      await call("test_trigger_tool_change", {});
+      await changed;
     },
     async cancel() {
       const abort = new AbortController();

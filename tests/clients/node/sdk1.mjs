@@ -12,10 +12,12 @@ import {
   CreateMessageRequestSchema,
   ElicitRequestSchema,
   LoggingMessageNotificationSchema,
+  ResourceUpdatedNotificationSchema,
+  ToolListChangedNotificationSchema,
 } from "@modelcontextprotocol/sdk/types.js";
 import WebSocket from "ws";
 
-import { complete, fillIn, perform, print, readArguments } from "./lines.mjs";
+import { complete, fillIn, hear, perform, print, readArguments } from "./lines.mjs";
 
 const { url, token, actions } = readArguments();
 const client = new Client(
@@ -26,6 +28,8 @@ client.onerror = (error) => print("errored", { message: String(error) });
 client.setNotificationHandler(LoggingMessageNotificationSchema, ({ params }) => print("logged", params));
 client.setRequestHandler(ElicitRequestSchema, fillIn);
 client.setRequestHandler(CreateMessageRequestSchema, complete);
+client.setNotificationHandler(ResourceUpdatedNotificationSchema, hear);
+client.setNotificationHandler(ToolListChangedNotificationSchema, hear);
 
 let negotiated;
 await client.connect(transport());
@@ -34,7 +38,11 @@ print("connected", {
   protocol: negotiated,
   capabilities: client.getServerCapabilities(),
 });
-await perform(client, (params, options) => client.callTool(params, undefined, options), actions);
+const ways = {
+  callTool: (params, options) => client.callTool(params, undefined, options),
+  listen: (uri) => client.subscribeResource({ uri }),
+};
+await perform(client, ways, actions);
 await client.close();
 print("closed");
 

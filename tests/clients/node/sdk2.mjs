@@ -8,7 +8,7 @@
 
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 
-import { complete, fillIn, perform, print, readArguments } from "./lines.mjs";
+import { complete, fillIn, hear, perform, print, readArguments } from "./lines.mjs";
 
 const { url, token, isLegacy, actions } = readArguments();
 const client = new Client(
@@ -22,6 +22,8 @@ client.onerror = (error) => print("errored", { message: String(error) });
 client.setNotificationHandler("notifications/message", ({ params }) => print("logged", params));
 client.setRequestHandler("elicitation/create", fillIn);
 client.setRequestHandler("sampling/createMessage", complete);
+client.setNotificationHandler("notifications/resources/updated", hear);
+client.setNotificationHandler("notifications/tools/list_changed", hear);
 
 const headers = token ? { Authorization: `Bearer ${token}` } : {};
 await client.connect(new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers } }));
@@ -31,6 +33,13 @@ print("connected", {
   capabilities: client.getServerCapabilities(),
   supported: client.getDiscoverResult()?.supportedVersions,
 });
-await perform(client, (params, options) => client.callTool(params, options), actions);
+const ways = {
+  callTool: (params, options) => client.callTool(params, options),
+  listen: (uri) =>
+    client.getProtocolEra() === "legacy"
+      ? client.subscribeResource({ uri })
+      : client.listen({ toolsListChanged: true, resourceSubscriptions: [uri] }),
+};
+await perform(client, ways, actions);
 await client.close();
 print("closed");

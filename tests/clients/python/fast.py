@@ -7,6 +7,7 @@ Unless told to be a client of the legacy era, it asks the server which ones it s
 """
 
 import anyio
+import mcp_types
 from fastmcp import Client
 from mcp import MCPError
 
@@ -16,16 +17,19 @@ from lines import COMPLETION, FORM, Actions, plain, print_line, print_log, read_
 class Calls(Actions):
     """The actions over one client."""
 
-    def __init__(self, client: Client):
-        self.client = client
+    def prompt_reference(self, name):
+        return mcp_types.PromptReference(name=name)
+
+    async def ask(self, method, *arguments):
+        return await super().ask(f"{method}_mcp", *arguments)
 
     async def page(self, cursor):
-        page = await self.client.list_tools_mcp(cursor=cursor)
+        page = await self.peer.list_tools_mcp(cursor=cursor)
         return page.tools, page.next_cursor, {}
 
     async def ping(self):
         try:
-            await self.client.ping()
+            await self.peer.ping()
         except MCPError as error:
             print_line("refused", tool="ping", code=error.code, message=error.message)
         else:
@@ -33,7 +37,7 @@ class Calls(Actions):
 
     async def call(self, tool, arguments, progress=None, meta=None):
         try:
-            result = await self.client.call_tool_mcp(tool, arguments, progress_handler=progress, meta=meta)
+            result = await self.peer.call_tool_mcp(tool, arguments, progress_handler=progress, meta=meta)
         except MCPError as error:
             print_line("refused", tool=tool, code=error.code, message=error.message)
         else:

@@ -48,13 +48,41 @@ COMPLETION = {"role": "assistant", "content": {"type": "text", "text": "Cheese."
 """What a model says, whatever is asked."""
 
 
+HEARD = {"notifications/resources/updated": anyio.Event(), "notifications/tools/list_changed": anyio.Event()}
+"""What a server tells without being asked."""
+
+
+async def hear(message):
+    """The SDKs' message handler."""
+    notification = getattr(message, "root", message)
+    method = getattr(notification, "method", None)
+    if method in HEARD:
+        print_line("heard", **plain(notification))
+        HEARD[method].set()
+
+
 async def line_of_input():
     """Whoever runs this says when the call has come far enough to be cancelled, and when that is seen."""
     await anyio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True)
 
 
 class Actions:
-    """What an action's name does. A client says how it lists, pings, calls and cancels."""
+    """What an action's name does. A client says how it lists, pings, calls, listens and cancels."""
+
+    def __init__(self, peer):
+        self.peer = peer
+
+    async def ask(self, method, *arguments):
+        """A request by the name that the SDKs have for it; the result as it is on the wire."""
+        return plain(await getattr(self.peer, method)(*arguments))
+
+    def prompt_reference(self, name):
+        """What a completion is for, in the SDK's type."""
+        raise NotImplementedError
+
+    def listening(self, uri):
+        """A context in which the server tells of a resource and of its tools."""
+        raise NotImplementedError
 
     async def page(self, cursor):
         """One page of the tools, and the cursor of the next: both as the SDK has them."""
@@ -88,11 +116,42 @@ class Actions:
         print_line("cancelled", tool="sleep")
         await line_of_input()
 
+    async def features(self):
+        """Everything that is no tool."""
+        name = "test_prompt_with_arguments"
+        prompts = await self.ask("list_prompts")
+        prompt = await self.ask("get_prompt", name, {"arg1": "cheese", "arg2": "ham"})
+        resources = await self.ask("list_resources")
+        templates = await self.ask("list_resource_templates")
+        text = await self.ask("read_resource", "test://static-text")
+        data = await self.ask("read_resource", "test://template/7/data")
+        completion = await self.ask("complete", self.prompt_reference(name), {"name": "arg1", "value": "par"})
+        print_line(
+            "featured",
+            prompts=[prompt["name"] for prompt in prompts["prompts"]],
+            prompt=prompt["messages"][0]["content"]["text"],
+            resources=[resource["uri"] for resource in resources["resources"]],
+            templates=[template["uriTemplate"] for template in templates["resourceTemplates"]],
+            text=text["contents"][0]["text"],
+            data=data["contents"][0]["text"],
+            completion=completion["completion"]["values"],
+        )
+
+    async def watch(self):
+        """A resource and the list of tools change while the client listens."""
+        async with self.listening("test://watched-resource"):
+            await self.call("test_trigger_resource_change", {})
+            await HEARD["notifications/resources/updated"].wait()
+            await self.call("test_trigger_tool_change", {})
+            await HEARD["notifications/tools/list_changed"].wait()
+
     async def perform(self, actions):
         """Runs the actions in order."""
         table = {
             "list": self.list,
             "ping": self.ping,
+            "features": self.features,
+            "watch": self.watch,
             "cancel": self.cancel,
             # Whoever runs this cuts the connection when progress is seen: the SDK takes it up again.
             "resume": lambda: self.call("test_reconnection", {}, progress=print_progress),

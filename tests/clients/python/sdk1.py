@@ -4,6 +4,7 @@ for each thing seen. The actions are the same in every client; the end-to-end te
     python sdk1.py ws://HOST:PORT/mcp [--token TOKEN] ACTION...
 """
 
+import contextlib
 import functools
 import warnings
 
@@ -11,7 +12,7 @@ import anyio
 import mcp.client.websocket as transport
 from mcp import ClientSession, McpError, types
 
-from lines import COMPLETION, FORM, Actions, plain, print_line, print_log, read_arguments
+from lines import COMPLETION, FORM, Actions, hear, plain, print_line, print_log, read_arguments
 
 # The transport says so on every use; which client speaks it is the point here.
 warnings.simplefilter("ignore", DeprecationWarning)
@@ -20,22 +21,27 @@ warnings.simplefilter("ignore", DeprecationWarning)
 class Session(Actions):
     """The actions over one session."""
 
-    def __init__(self, session: ClientSession):
-        self.session = session
+    def prompt_reference(self, name):
+        return types.PromptReference(type="ref/prompt", name=name)
+
+    @contextlib.asynccontextmanager
+    async def listening(self, uri):
+        await self.peer.subscribe_resource(uri)
+        yield
 
     async def page(self, cursor):
-        page = await self.session.list_tools(params=types.PaginatedRequestParams(cursor=cursor))
+        page = await self.peer.list_tools(params=types.PaginatedRequestParams(cursor=cursor))
         return page.tools, page.nextCursor, {}
 
     async def ping(self):
-        await self.session.send_ping()
+        await self.peer.send_ping()
         print_line("ponged")
 
     async def call(self, tool, arguments, progress=None, meta=None):
         # This SDK has no call to cancel by: its user sends the notification and stops waiting.
-        self.request_id = self.session._request_id
+        self.request_id = self.peer._request_id
         try:
-            result = await self.session.call_tool(tool, arguments, progress_callback=progress, meta=meta)
+            result = await self.peer.call_tool(tool, arguments, progress_callback=progress, meta=meta)
         except McpError as error:
             print_line("refused", tool=tool, code=error.error.code, message=error.error.message)
         else:
@@ -44,7 +50,7 @@ class Session(Actions):
     async def on_cancel(self):
         params = types.CancelledNotificationParams(requestId=self.request_id, reason="the client changed its mind")
         cancelled = types.CancelledNotification(params=params)
-        await self.session.send_notification(types.ClientNotification(cancelled))
+        await self.peer.send_notification(types.ClientNotification(cancelled))
 
 
 async def fill_in(context, params: types.ElicitRequestParams):
@@ -66,7 +72,11 @@ async def main():
     async with (
         transport.websocket_client(given.url) as streams,
         ClientSession(
-            *streams, logging_callback=print_log, elicitation_callback=fill_in, sampling_callback=complete
+            *streams,
+            logging_callback=print_log,
+            message_handler=hear,
+            elicitation_callback=fill_in,
+            sampling_callback=complete,
         ) as session,
     ):
         hello = await session.initialize()

@@ -7,6 +7,7 @@ lines.
 Unless told to be a client of the legacy era, it asks the server which ones it speaks.
 """
 
+import contextlib
 import warnings
 
 import anyio
@@ -15,26 +16,35 @@ import mcp_types
 from mcp import Client, MCPDeprecationWarning, MCPError
 from mcp.client.streamable_http import streamable_http_client
 
-from lines import COMPLETION, FORM, Actions, plain, print_line, print_log, read_arguments
+from lines import COMPLETION, FORM, Actions, hear, plain, print_line, print_log, read_arguments
 
-# That there is no ping in the modern era is what the action is for.
+# That these are things of one era only is what the actions are for.
 warnings.simplefilter("ignore", MCPDeprecationWarning)
 
 
 class Calls(Actions):
     """The actions over one client."""
 
-    def __init__(self, client: Client):
-        self.client = client
+    def prompt_reference(self, name):
+        return mcp_types.PromptReference(name=name)
+
+    @contextlib.asynccontextmanager
+    async def listening(self, uri):
+        if self.peer.protocol_version == "2026-07-28":
+            async with self.peer.listen(tools_list_changed=True, resource_subscriptions=[uri]):
+                yield
+        else:
+            await self.peer.subscribe_resource(uri)
+            yield
 
     async def page(self, cursor):
-        page = await self.client.list_tools(cursor=cursor, cache_mode="bypass")
+        page = await self.peer.list_tools(cursor=cursor, cache_mode="bypass")
         return page.tools, page.next_cursor, {"ttl_ms": page.ttl_ms, "cache_scope": page.cache_scope}
 
     async def ping(self):
         # The modern era has none: the platform must say that it knows no such method.
         try:
-            await self.client.send_ping()
+            await self.peer.send_ping()
         except MCPError as error:
             print_line("refused", tool="ping", code=error.code, message=error.message)
         else:
@@ -42,7 +52,7 @@ class Calls(Actions):
 
     async def call(self, tool, arguments, progress=None, meta=None):
         try:
-            result = await self.client.call_tool(tool, arguments, progress_callback=progress, meta=meta)
+            result = await self.peer.call_tool(tool, arguments, progress_callback=progress, meta=meta)
         except MCPError as error:
             print_line("refused", tool=tool, code=error.code, message=error.message)
         else:
@@ -69,6 +79,7 @@ async def main():
             mode="legacy" if given.legacy else "auto",
             logging_callback=print_log,
             log_level="debug",
+            message_handler=hear,
             elicitation_callback=fill_in,
             sampling_callback=complete,
         ) as client,

@@ -10,59 +10,10 @@ use crate::suite;
 
 /// What the platform does not serve yet: what is missing, and the scenarios that need it, of either
 /// revision. It only ever gets shorter; a scenario that has become green must be taken off it.
-const MISSING: &[(&str, &[(&str, &str)])] = &[
-    (
-        "prompts",
-        &[
-            (LEGACY, "prompts-list"),
-            (LEGACY, "prompts-get-simple"),
-            (LEGACY, "prompts-get-with-args"),
-            (LEGACY, "prompts-get-embedded-resource"),
-            (LEGACY, "prompts-get-with-image"),
-            (REVISION, "prompts-list"),
-            (REVISION, "prompts-get-simple"),
-            (REVISION, "prompts-get-with-args"),
-            (REVISION, "prompts-get-embedded-resource"),
-            (REVISION, "prompts-get-with-image"),
-            (REVISION, "caching"),
-        ],
-    ),
-    (
-        "resources and their templates",
-        &[
-            (LEGACY, "resources-list"),
-            (LEGACY, "resources-read-text"),
-            (LEGACY, "resources-read-binary"),
-            (LEGACY, "resources-templates-read"),
-            (LEGACY, "resources-subscribe"),
-            (LEGACY, "resources-unsubscribe"),
-            (REVISION, "resources-list"),
-            (REVISION, "resources-read-text"),
-            (REVISION, "resources-read-binary"),
-            (REVISION, "resources-templates-read"),
-            (REVISION, "sep-2164-resource-not-found"),
-        ],
-    ),
-    (
-        "completion",
-        &[
-            (LEGACY, "completion-complete"),
-            (REVISION, "completion-complete"),
-        ],
-    ),
-    (
-        "prompts that ask",
-        &[(REVISION, "input-required-result-non-tool-request")],
-    ),
-    (
-        "lists that say when they change",
-        &[(REVISION, "server-stateless")],
-    ),
-    (
-        "a method of the legacy era has no name to check in the modern one",
-        &[(REVISION, "tasks-dispatch-and-envelope")],
-    ),
-];
+const MISSING: &[(&str, &[(&str, &str)])] = &[(
+    "a method of the legacy era has no name to check in the modern one",
+    &[(REVISION, "tasks-dispatch-and-envelope")],
+)];
 
 #[tokio::test]
 async fn the_legacy_revision_is_served_as_the_suite_wants_it() {

@@ -32,6 +32,7 @@ use crate::feature::Feature;
 use crate::headers;
 use crate::hears::Hears;
 use crate::jsonrpc::{RequestId, replace};
+use crate::own;
 use crate::schema;
 use crate::suspension::state::Keys;
 
@@ -70,6 +71,8 @@ pub enum Admission {
     Call(Box<Call>),
     /// A request that was asked something goes on.
     Retry(Box<Retry>),
+    /// The gateway serves it itself.
+    Own(Box<own::Request>),
     /// Answered at once, with nothing stored.
     Answered(Reply),
 }
@@ -122,6 +125,11 @@ pub fn admit(catalogue: &Catalogue, keys: &Keys, request: Request<'_>) -> Result
         Checked::Good(found) => found,
         Checked::Answered(reply) => return Ok(Admission::Answered(reply)),
     };
+    if &*found.target.pool == own::POOL {
+        let arguments = found.arguments.as_ref();
+        let own = own::Request::new(request.id, request.era, request.feature, arguments);
+        return Ok(Admission::Own(Box::new(own)));
+    }
     let detached = asking::is_detached(&request, &found)?;
     let asking = asking::way(&request, &found)?;
     if let Some(state) = request.params.request_state.as_deref() {

@@ -48,6 +48,9 @@ pub struct Config {
     pub task_after: Duration,
     /// How long an ended task can be asked for: the broker's retention. Default 24 h.
     pub task_ttl: Duration,
+    /// Whether the tool `get_result` is offered, by which models fetch answers that were lost.
+    /// Default false.
+    pub result_tool: bool,
     /// By which `requestState` is known again. Random by default: what was sealed is of no use
     /// after a restart.
     pub state_keys: Keys,
@@ -78,6 +81,7 @@ impl Config {
             progress_every: Duration::from_secs(20),
             task_after: Duration::from_millis(300),
             task_ttl: Duration::from_secs(24 * 3_600),
+            result_tool: false,
             state_keys: Keys::random(),
             list_ttl: Duration::from_secs(30),
             drain: Duration::from_secs(30),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dormouse_broker::{Answered, Broker, Standing, TaskId};
 use dormouse_contract::announcement::Announcement;
-use dormouse_contract::registration::Registrations;
+use dormouse_contract::registration::{Registration, Registrations};
 use serde_json::{Value, json};
 use tokio::sync::{broadcast, watch};
 
@@ -16,6 +16,7 @@ use crate::ears::Ears;
 use crate::era::{self, Era, Revision};
 use crate::error::Fault;
 use crate::meters;
+use crate::own;
 use crate::session::Sessions;
 use crate::store::Store;
 use crate::suspension::state::{Keys, Round};
@@ -43,7 +44,11 @@ pub(crate) struct Core {
 
 impl Core {
     pub fn new(config: Config, broker: Broker, store: Store, pools: &Registrations) -> Self {
-        let catalogue = Arc::new(Catalogue::build(pools, config.page_size, None));
+        let catalogue = Arc::new(Catalogue::build(
+            &offered(&config, pools),
+            config.page_size,
+            None,
+        ));
         announce(&catalogue);
         let modern_list = modern_list(&config);
         Self {
@@ -139,7 +144,8 @@ impl Core {
 
     fn replace(&self, pools: &Registrations) {
         let before = self.catalogue();
-        let catalogue = Catalogue::build(pools, self.config.page_size, Some(&before));
+        let offered = offered(&self.config, pools);
+        let catalogue = Catalogue::build(&offered, self.config.page_size, Some(&before));
         let fingerprints = catalogue.fingerprints();
         if catalogue.remarks() != before.remarks() {
             announce(&catalogue);
@@ -167,6 +173,12 @@ impl Core {
             Some(_) | None => self.ears.tell(uri),
         }
     }
+}
+
+/// The pools, and behind them what the gateway offers itself.
+fn offered(config: &Config, pools: &Registrations) -> Vec<Arc<Registration>> {
+    let own = own::registration(config.result_tool);
+    pools.iter().cloned().chain([own]).collect()
 }
 
 fn announce(catalogue: &Catalogue) {

@@ -41,6 +41,7 @@ mod meters;
 mod method;
 mod names;
 mod outbox;
+mod own;
 mod pulse;
 mod response;
 mod run;

@@ -8,6 +8,7 @@ use crate::answer::Reply;
 use crate::call::{Call, Retry};
 use crate::core::Core;
 use crate::outbox::Outbox;
+use crate::own;
 use crate::response::Answering;
 use crate::tasks;
 
@@ -20,6 +21,8 @@ pub(crate) enum Run {
     Retry(Box<Retry>),
     /// A request about tasks.
     Task(Box<tasks::request::Request>),
+    /// A request that the gateway serves itself.
+    Own(Box<own::Request>),
     /// A legacy client's response to what a task asks.
     Answer(Box<Answering>),
 }
@@ -30,7 +33,7 @@ impl Run {
     pub fn resumable(&self) -> Option<TaskId> {
         match self {
             Self::Call(call) => call.legacy_task(),
-            Self::Retry(_) | Self::Task(_) | Self::Answer(_) => None,
+            Self::Retry(_) | Self::Task(_) | Self::Own(_) | Self::Answer(_) => None,
         }
     }
 
@@ -41,6 +44,7 @@ impl Run {
             // Boxed: calls are many, and their future shall not have the size of these.
             Self::Retry(retry) => Box::pin(retry.run(core, outbox)).await,
             Self::Task(request) => Box::pin(request.run(core, outbox)).await,
+            Self::Own(request) => Some(Box::pin(request.run(&core)).await),
             Self::Answer(answering) => {
                 Box::pin(answering.run(core)).await;
                 None

@@ -23,6 +23,10 @@ pub struct DevArgs {
     /// the first start.
     #[arg(long, value_name = "FILE", env = "DORMOUSE_STATE_KEYS")]
     pub state_keys: Option<PathBuf>,
+    /// Offer the tool `get_result`, by which a model fetches answers that were lost. (Clients find
+    /// them in the resource `tasks://recent` in any case.)
+    #[arg(long, env = "DORMOUSE_RESULT_TOOL")]
+    pub result_tool: bool,
     /// Do not run cargo: use the binaries that are built already.
     #[arg(long)]
     pub no_build: bool,

@@ -100,6 +100,7 @@ async fn run(args: DevArgs, token: Option<String>) -> anyhow::Result<()> {
         session_idle: args.session_idle,
         poll_after: (!args.poll_after.is_zero()).then_some(args.poll_after),
         max_sessions: args.max_sessions,
+        result_tool: args.result_tool,
         state_keys: state_keys::load(&state_keys)?,
         task_ttl: broker_config(&args).keep_ended,
         ..dormouse_gateway::Config::new(door)

@@ -171,6 +171,7 @@ impl Core {
         Ok(
             match admission::admit(&self.catalogue(), self.keys(), request)? {
                 Admission::Answered(reply) => Outcome::Reply(reply),
+                Admission::Own(request) => Outcome::Run(Run::Own(request)),
                 Admission::Call(call) => Outcome::Run(Run::Call(match flight {
                     Some(flight) => call.cancelled_by(flight),
                     None => call,

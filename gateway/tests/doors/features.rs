@@ -28,7 +28,11 @@ async fn everything_is_listed_in_both_eras() {
             "prompts",
             json!(["greet", "broken", "more__greet", "more__broken"]),
         ),
-        ("resources/list", "resources", json!(["fixed"])),
+        (
+            "resources/list",
+            "resources",
+            json!(["fixed", "recent-tasks"]),
+        ),
         (
             "resources/templates/list",
             "resourceTemplates",

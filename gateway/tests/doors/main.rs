@@ -12,6 +12,7 @@ mod legacy;
 mod listening;
 mod modern;
 mod platform;
+mod recent;
 mod resume;
 mod socket_client;
 mod suspension;

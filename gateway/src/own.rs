@@ -1,0 +1,223 @@
+//! What the gateway itself offers beside the functions: the way back to answers that were lost.
+//!
+//! `tasks://recent` lists the caller's newest tasks, for clients that were cut off and have no
+//! idempotency key to come back with; the tool `get_result`, where it is switched on, lets a model
+//! fetch one. Both stand in the catalogue as if a pool had declared them last, so that names that
+//! collide give way to those of real pools.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use dormouse_broker::{Ending, State, TaskFilter, TaskId, TaskRecord};
+use dormouse_contract::Manifest;
+use dormouse_contract::policy::Delivery;
+use dormouse_contract::registration::Registration;
+use serde_json::{Value, json};
+
+use crate::answer::Reply;
+use crate::core::Core;
+use crate::ending::answer;
+use crate::era::Era;
+use crate::error::Fault;
+use crate::feature::Feature;
+use crate::jsonrpc::RequestId;
+
+/// The name under which it is offered: none that a pool can have.
+pub const POOL: &str = ".dormouse";
+
+/// The resource that lists the caller's tasks.
+const RECENT: &str = "tasks://recent";
+
+/// How many tasks it lists.
+const LISTED: usize = 50;
+
+/// What the gateway offers, as a pool would.
+#[must_use]
+pub fn registration(with_result_tool: bool) -> Arc<Registration> {
+    let tool = json!({
+        "name": "get_result",
+        "title": "Get a lost result",
+        "description": "Get the result of an earlier tool call whose answer did not arrive, for \
+                        instance because the connection was cut. Without a task it lists the \
+                        recent ones.",
+        "inputSchema": {
+            "type": "object",
+            "properties": {
+                "task": {"type": "string", "description": "The task's id, as the list has it."},
+            },
+            "additionalProperties": false,
+        },
+        "annotations": {"readOnlyHint": true, "openWorldHint": false},
+    });
+    let resource = json!({
+        "uri": RECENT,
+        "name": "recent-tasks",
+        "title": "Recent tasks",
+        "description": "Your newest calls, where each stands, and how it ended.",
+        "mimeType": "application/json",
+    });
+    let mut manifest = Manifest {
+        contract: dormouse_contract::manifest::CONTRACT,
+        pool: POOL.to_owned(),
+        agent_type: String::new(),
+        version: String::new(),
+        tools: Vec::new(),
+        prompts: Vec::new(),
+        resources: Vec::new(),
+        resource_templates: Vec::new(),
+        completions: Vec::new(),
+        triggers: Vec::new(),
+    };
+    manifest
+        .resources
+        .extend(serde_json::value::to_raw_value(&resource));
+    if with_result_tool {
+        manifest
+            .tools
+            .extend(serde_json::value::to_raw_value(&tool));
+    }
+    Arc::new(Registration {
+        pool: POOL.into(),
+        agent_type: String::new(),
+        revision: String::new(),
+        manifest: Arc::new(manifest),
+        delivery: Delivery::default(),
+        tools: BTreeMap::new(),
+        triggers: Vec::new(),
+        slots: 0,
+        queue_limit: 0,
+    })
+}
+
+/// What is asked of the gateway itself.
+#[derive(Debug)]
+enum Verb {
+    /// `tasks://recent`
+    Recent,
+    /// `get_result` without a task.
+    List,
+    /// `get_result`
+    Result(String),
+}
+
+/// A request that the gateway serves itself.
+#[derive(Debug)]
+pub(crate) struct Request {
+    id: RequestId,
+    era: Era,
+    verb: Verb,
+}
+
+impl Request {
+    /// A request for what [`registration`] offers; `arguments` are a tool's, checked.
+    pub fn new(id: RequestId, era: Era, feature: Feature, arguments: Option<&Value>) -> Self {
+        let task = arguments.and_then(|arguments| arguments["task"].as_str());
+        let verb = match (feature, task) {
+            (Feature::Tool, Some(task)) => Verb::Result(task.to_owned()),
+            (Feature::Tool, None) => Verb::List,
+            (Feature::Resource | Feature::Prompt | Feature::Completion, _) => Verb::Recent,
+        };
+        Self { id, era, verb }
+    }
+
+    /// Serves it.
+    pub async fn run(self, core: &Core) -> Reply {
+        let Self { id, era, verb } = self;
+        let served = match verb {
+            Verb::Recent => recent(core).await.map(|tasks| read(&id, &tasks, era)),
+            Verb::List => recent(core)
+                .await
+                .map(|tasks| said(&id, &pretty(&tasks), era)),
+            Verb::Result(task) => return result(core, &id, &task, era).await,
+        };
+        served.unwrap_or_else(|fault| Reply::error(Some(&id), &fault, era))
+    }
+}
+
+async fn recent(core: &Core) -> Result<Value, Fault> {
+    let filter = TaskFilter {
+        principal: Some(core.principal.to_string()),
+        limit: Some(LISTED),
+        ..TaskFilter::default()
+    };
+    let records = core.broker.tasks(filter).await.map_err(|error| {
+        tracing::error!(%error, "the store cannot be read");
+        Fault::Stopped
+    })?;
+    Ok(json!({ "tasks": records.iter().map(line).collect::<Vec<_>>() }))
+}
+
+fn line(record: &TaskRecord) -> Value {
+    let mut line = json!({
+        "task": record.id,
+        "name": record.capability,
+        "pool": record.pool,
+        "state": record.state,
+        "acceptedAt": record.accepted_at,
+        "changedAt": record.changed_at,
+    });
+    if let Some(failure) = &record.failure {
+        line["error"] = failure.error.message.as_str().into();
+    }
+    line
+}
+
+fn read(id: &RequestId, tasks: &Value, era: Era) -> Reply {
+    let mut result = json!({
+        "contents": [{"uri": RECENT, "mimeType": "application/json", "text": pretty(tasks)}],
+    });
+    if era == Era::Modern {
+        result["resultType"] = "complete".into();
+        result["ttlMs"] = 0.into();
+        result["cacheScope"] = "private".into();
+    }
+    Reply::result(id, &result.to_string())
+}
+
+fn said(id: &RequestId, text: &str, era: Era) -> Reply {
+    let mut result = json!({"content": [{"type": "text", "text": text}]});
+    if era == Era::Modern {
+        result["resultType"] = "complete".into();
+    }
+    Reply::result(id, &result.to_string())
+}
+
+fn pretty(tasks: &Value) -> String {
+    serde_json::to_string_pretty(tasks).unwrap_or_default()
+}
+
+/// The answer to the letter, once there is one; till then where the task stands.
+async fn result(core: &Core, id: &RequestId, task: &str, era: Era) -> Reply {
+    let Ok(task) = task.parse::<TaskId>() else {
+        let fault = Fault::UnknownTask(task.to_owned());
+        return Reply::tool_error(id, &fault.to_string(), None, era);
+    };
+    let standing = match core.standing(task).await {
+        Ok(standing) => standing,
+        Err(fault) => return Reply::tool_error(id, &fault.to_string(), None, era),
+    };
+    match (standing.ending, Feature::of_work(&standing.work)) {
+        (Some(ending), Feature::Tool) => answer(id, era, Feature::Tool, task, ending).0,
+        (Some(Ending::Completed(result)), _) => said(id, &String::from_utf8_lossy(&result), era),
+        (Some(Ending::Failed(failed)), _) => {
+            Reply::tool_error(id, &failed.error.message, None, era)
+        }
+        (Some(Ending::Cancelled(reason)), _) => {
+            let message = format!("The request was cancelled: {reason}.");
+            Reply::tool_error(id, &message, None, era)
+        }
+        (None, _) => said(id, &waits(task, standing.state), era),
+    }
+}
+
+fn waits(task: TaskId, state: State) -> String {
+    match state {
+        State::Suspended => format!(
+            "Task {task} waits for answers: the call that is repeated with its idempotency key or \
+             requestState is asked again."
+        ),
+        State::Accepted | State::Running | State::Completed | State::Failed | State::Cancelled => {
+            format!("Task {task} is {}: ask again later.", state.name())
+        }
+    }
+}

@@ -159,6 +159,7 @@ pub fn admit(catalogue: &Catalogue, keys: &Keys, request: Request<'_>) -> Result
         flight: None,
         asking,
         detached,
+        accepted: None,
         began,
     })))
 }

@@ -79,6 +79,22 @@ impl Batch {
         }
     }
 
+    /// How many requests there are to run.
+    pub fn len(&self) -> usize {
+        self.runs.len()
+    }
+
+    /// Answers what was to be run with this fault, and returns all answers as one array.
+    pub fn refuse(self, fault: &Fault) -> Option<String> {
+        let Self { mut replies, runs } = self;
+        let era = Era::Legacy(Revision::V2025_03_26);
+        replies.extend(runs.iter().filter_map(|run| {
+            let id = run.id()?;
+            Some(Reply::error(Some(id), fault, era).text)
+        }));
+        (!replies.is_empty()).then(|| format!("[{}]", replies.join(",")))
+    }
+
     /// Runs the calls and returns all answers as one array; `None` when nothing wants one.
     pub async fn run(self, core: Arc<Core>, outbox: &Arc<Outbox>) -> Option<String> {
         let Self { mut replies, runs } = self;

@@ -1,6 +1,6 @@
 //! A request that was admitted: stored as a task, waited for, answered.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use dormouse_broker::{Accepted, NewTask, TaskId};
@@ -39,17 +39,31 @@ pub struct Call {
     pub(crate) asking: Asking,
     /// The client follows it as a task: it is answered as soon as it is stored.
     pub(crate) detached: bool,
+    /// Told the task of whose end the answer will be.
+    pub(crate) accepted: Option<Arc<OnceLock<TaskId>>>,
     /// When it came.
     pub(crate) began: Instant,
 }
 
 impl Call {
-    /// The task that it becomes, for calls of the legacy era.
+    /// The request's id.
+    pub(crate) fn id(&self) -> &RequestId {
+        &self.id
+    }
+
+    /// The task of whose end it will be answered, for calls of the legacy era.
     pub(crate) fn legacy_task(&self) -> Option<TaskId> {
         match self.era {
-            Era::Legacy(_) => Some(self.task.id),
+            Era::Legacy(_) => (!self.detached).then_some(self.task.id),
             Era::Modern => None,
         }
+    }
+
+    /// Lets it be known of which task's end the answer will be, once the broker has that.
+    #[must_use]
+    pub(crate) fn tracked(mut self: Box<Self>, accepted: Arc<OnceLock<TaskId>>) -> Box<Self> {
+        self.accepted = matches!(self.era, Era::Legacy(_)).then_some(accepted);
+        self
     }
 
     /// Lets the client cancel the call by its id.
@@ -85,6 +99,7 @@ impl Call {
             flight,
             asking,
             detached,
+            accepted,
             began,
         } = *self;
         let task = new_task.id;
@@ -109,6 +124,9 @@ impl Call {
             target.meters.count(CallOutcome::Deferred, began);
             let created = tasks::legacy::created(&View::begun(task, now()), core.task_ttl());
             return Some(Reply::result(&id, &created));
+        }
+        if let Some(accepted) = accepted {
+            let _ = accepted.set(task);
         }
         let follow = Follow {
             id,
@@ -148,6 +166,11 @@ pub struct Retry {
 }
 
 impl Retry {
+    /// The request's id.
+    pub(crate) fn id(&self) -> &RequestId {
+        &self.id
+    }
+
     /// Lets the client cancel the call by its id.
     #[must_use]
     pub fn cancelled_by(mut self: Box<Self>, flight: Flight) -> Box<Self> {

@@ -21,8 +21,8 @@ pub struct Config {
     pub max_message: usize,
     /// How many tools one page of `tools/list` holds. Default 1,000.
     pub page_size: usize,
-    /// How many calls one WebSocket may have in flight; beyond it nothing more is read from it.
-    /// Default 256.
+    /// How many calls one WebSocket may have in flight. Some more wait for those to end, the rest
+    /// is answered as busy. Default 256.
     pub max_in_flight: usize,
     /// How often an idle stream or socket shows that it lives. Default 25 s.
     pub keep_alive: Duration,
@@ -35,6 +35,9 @@ pub struct Config {
     /// How long a session that outlives its connections may rest before it is forgotten. At rest
     /// it takes a row in the store and no memory. Default 24 h.
     pub session_idle: Duration,
+    /// How long a WebSocket session that can be resumed stays in memory without a connection; from
+    /// then on it is in the store alone, and notifications are lost. Default 5 min.
+    pub parked: Duration,
     /// How many sessions over HTTP may be in memory; beyond it the ones that rested longest are in
     /// the store alone, which holds ten times as many. Default 10,000.
     pub max_sessions: usize,
@@ -76,6 +79,7 @@ impl Config {
             stream_after: Duration::from_millis(500),
             poll_after: Some(Duration::from_secs(5 * 60)),
             session_idle: Duration::from_secs(24 * 60 * 60),
+            parked: Duration::from_secs(5 * 60),
             max_sessions: 10_000,
             cancel_grace: Duration::from_secs(1),
             progress_every: Duration::from_secs(20),

@@ -31,6 +31,7 @@ pub(crate) struct Core {
     pub broker: Broker,
     pub principal: Arc<str>,
     pub sessions: Sessions,
+    pub store: Store,
     /// Who wants to hear of which resource.
     pub ears: Arc<Ears>,
     catalogue: watch::Sender<Arc<Catalogue>>,
@@ -53,7 +54,8 @@ impl Core {
         let modern_list = modern_list(&config);
         Self {
             principal: config.principal().into(),
-            sessions: Sessions::new(store, config.max_sessions, meters::sessions()),
+            sessions: Sessions::new(store.clone(), config.max_sessions, meters::sessions()),
+            store,
             ears: Arc::default(),
             lists: watch::Sender::new(catalogue.fingerprints()),
             catalogue: watch::Sender::new(catalogue),

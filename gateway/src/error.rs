@@ -69,6 +69,14 @@ pub enum Fault {
         "too many sessions are open and in use: end those that are not needed, or try again later"
     )]
     TooManySessions,
+    /// More calls at a time than a connection may have.
+    #[error(
+        "too many calls are in flight on this connection: wait for answers before sending more"
+    )]
+    TooManyInFlight,
+    /// The process before ended before it had taken the request.
+    #[error("the platform was restarted before it had taken this request: send it again")]
+    Interrupted,
     /// No such method here.
     #[error("method `{0}` is not offered here")]
     UnknownMethod(String),
@@ -177,9 +185,10 @@ impl Fault {
             Self::MissingCapability(_) => MISSING_CAPABILITY,
             Self::HeaderMismatch(_) => HEADER_MISMATCH,
             Self::UnsupportedVersion(_) => UNSUPPORTED_VERSION,
-            Self::Refused(Refusal::Busy { .. }) => BUSY,
+            Self::Refused(Refusal::Busy { .. }) | Self::TooManyInFlight => BUSY,
             Self::Refused(Refusal::UnknownPool(_) | Refusal::Stopping | Refusal::Storage(_))
             | Self::TooManySessions
+            | Self::Interrupted
             | Self::Stopped => UNAVAILABLE,
             Self::BadResult(_) => INTERNAL_ERROR,
             Self::Function { code, .. } => *code,
@@ -208,6 +217,9 @@ impl Fault {
                 Some(json!({ "retryAfterMs": millis, "retryable": true }))
             }
             Self::Refused(refusal) if refusal.is_retryable() => Some(json!({ "retryable": true })),
+            Self::TooManyInFlight | Self::Interrupted | Self::TooManySessions => {
+                Some(json!({ "retryable": true }))
+            }
             Self::UnknownResource { uri, .. } => Some(json!({ "uri": uri })),
             Self::Function { data, .. } => data.clone(),
             Self::MissingCapability(required) => Some(json!({ "requiredCapabilities": required })),
@@ -220,7 +232,6 @@ impl Fault {
             | Self::TaskRequired(_)
             | Self::TaskForbidden(_)
             | Self::UnknownSession
-            | Self::TooManySessions
             | Self::UnknownMethod(_)
             | Self::InvalidParams(_)
             | Self::UnknownTool(_)

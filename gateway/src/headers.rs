@@ -20,6 +20,10 @@ pub const NAME: &str = "mcp-name";
 pub const SESSION_ID: &str = "mcp-session-id";
 /// Where a client of the legacy era goes on with a stream.
 pub const LAST_EVENT_ID: &str = "last-event-id";
+/// On a WebSocket's upgrade: `new` for a session that can be resumed.
+pub const RESUME: &str = "dormouse-resume";
+/// How many text frames one side of such a session has received.
+pub const RECEIVED: &str = "dormouse-received";
 /// By which a repeated call is recognised.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 

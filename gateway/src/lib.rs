@@ -43,6 +43,7 @@ mod names;
 mod outbox;
 mod own;
 mod pulse;
+mod regain;
 mod response;
 mod run;
 mod schema;

@@ -18,9 +18,18 @@ pub(crate) struct Outbox {
     deaf: bool,
 }
 
+/// One message.
+#[derive(Debug)]
+pub(crate) struct Message {
+    /// The JSON-RPC message.
+    pub text: String,
+    /// A notification, which may be lost.
+    pub is_notice: bool,
+}
+
 #[derive(Debug, Default)]
 struct Queue {
-    messages: VecDeque<String>,
+    messages: VecDeque<Message>,
     bytes: usize,
 }
 
@@ -49,9 +58,12 @@ impl Outbox {
 
     /// Queues an answer.
     pub fn answer(&self, text: String) {
-        let mut queue = self.lock();
-        queue.bytes += text.len();
-        queue.messages.push_back(text);
+        self.lock().push(text, false);
+    }
+
+    /// Queues a notification that is not dropped: of those there are few.
+    pub fn tell(&self, text: String) {
+        self.lock().push(text, true);
     }
 
     /// Queues a notification, or drops it when too much waits already.
@@ -61,20 +73,24 @@ impl Outbox {
         }
         let mut queue = self.lock();
         if queue.bytes + text.len() <= NOTICE_ROOM {
-            queue.bytes += text.len();
-            queue.messages.push_back(text);
+            queue.push(text, true);
         }
     }
 
-    /// The next message.
+    /// The next message's text.
     pub fn pop(&self) -> Option<String> {
+        self.pop_message().map(|message| message.text)
+    }
+
+    /// The next message.
+    pub fn pop_message(&self) -> Option<Message> {
         let mut queue = self.lock();
-        let text = queue.messages.pop_front()?;
-        queue.bytes -= text.len();
+        let message = queue.messages.pop_front()?;
+        queue.bytes -= message.text.len();
         if queue.messages.is_empty() && queue.messages.capacity() > PLACES_KEPT {
             queue.messages.shrink_to_fit();
         }
-        Some(text)
+        Some(message)
     }
 
     /// How many bytes wait.
@@ -85,6 +101,13 @@ impl Outbox {
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
         self.lock().messages.is_empty()
+    }
+}
+
+impl Queue {
+    fn push(&mut self, text: String, is_notice: bool) {
+        self.bytes += text.len();
+        self.messages.push_back(Message { text, is_notice });
     }
 }
 

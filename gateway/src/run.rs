@@ -1,12 +1,13 @@
 //! What has to be run before a message is answered.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use dormouse_broker::TaskId;
 
 use crate::answer::Reply;
 use crate::call::{Call, Retry};
 use crate::core::Core;
+use crate::jsonrpc::RequestId;
 use crate::outbox::Outbox;
 use crate::own;
 use crate::response::Answering;
@@ -34,6 +35,32 @@ impl Run {
         match self {
             Self::Call(call) => call.legacy_task(),
             Self::Retry(_) | Self::Task(_) | Self::Own(_) | Self::Answer(_) => None,
+        }
+    }
+
+    /// The request's id.
+    pub fn id(&self) -> Option<&RequestId> {
+        match self {
+            Self::Call(call) => Some(call.id()),
+            Self::Retry(retry) => Some(retry.id()),
+            Self::Task(request) => Some(&request.id),
+            Self::Answer(_) => None,
+        }
+    }
+
+    /// Whether it answers a request.
+    pub fn wants_answer(&self) -> bool {
+        match self {
+            Self::Call(_) | Self::Retry(_) | Self::Task(_) => true,
+            Self::Answer(_) => false,
+        }
+    }
+
+    /// Lets it be known of which task the answer will be, once the broker has that.
+    pub fn tracked(self, accepted: Arc<OnceLock<TaskId>>) -> Self {
+        match self {
+            Self::Call(call) => Self::Call(call.tracked(accepted)),
+            Self::Retry(_) | Self::Task(_) | Self::Answer(_) => self,
         }
     }
 

@@ -3,7 +3,7 @@
 //! Host and Origin stop a web page from reaching a loopback service by DNS rebinding (MCP
 //! transports, "Security Warning"); the token says who may come in at all.
 
-use http::header::{AUTHORIZATION, HOST, HeaderMap, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
+use http::header::{AUTHORIZATION, HOST, HeaderMap, HeaderName, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
 use subtle::ConstantTimeEq as _;
 
 /// The prefix of a WebSocket subprotocol entry that carries the bearer token, for clients that
@@ -93,15 +93,15 @@ impl Door {
     pub fn admit_anyone(&self, headers: &HeaderMap) -> Result<(), Refused> {
         // HTTP/2 has no Host header: hyper puts :authority in the URI, and browsers that could be
         // rebound always send Host over plain HTTP/1.1.
-        if let Some(host) = headers.get(HOST)
-            && !host.to_str().is_ok_and(|host| self.serves(host_name(host)))
-        {
-            return Err(Refused::Host);
+        match single(headers, &HOST) {
+            Ok(None) => {}
+            Ok(Some(host)) if self.serves(host_name(host)) => {}
+            Ok(Some(_)) | Err(()) => return Err(Refused::Host),
         }
-        match headers.get(ORIGIN) {
-            None => Ok(()),
-            Some(origin) if origin.to_str().is_ok_and(|origin| self.trusts(origin)) => Ok(()),
-            Some(_) => Err(Refused::Origin),
+        match single(headers, &ORIGIN) {
+            Ok(None) => Ok(()),
+            Ok(Some(origin)) if self.trusts(origin) => Ok(()),
+            Ok(Some(_)) | Err(()) => Err(Refused::Origin),
         }
     }
 
@@ -117,6 +117,16 @@ impl Door {
         origin.split_once("://").is_some_and(|(scheme, host)| {
             matches!(scheme, "http" | "https" | "vscode-webview") && self.serves(host_name(host))
         })
+    }
+}
+
+/// The value of a header, in text. One that is there twice could be read in two ways.
+fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, ()> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => value.to_str().map(Some).map_err(|_| ()),
+        (Some(_), Some(_)) => Err(()),
     }
 }
 
@@ -173,10 +183,11 @@ mod tests {
     use super::*;
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-        pairs
-            .iter()
-            .map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap()))
-            .collect()
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(HeaderName::from_static(name), value.parse().unwrap());
+        }
+        headers
     }
 
     #[test]
@@ -185,7 +196,7 @@ mod tests {
         let guarded = Door::new(Some("secret".into()), vec![]);
         let local = ("host", "localhost:9876");
         type Case<'a> = (&'a Door, &'a [(&'static str, &'a str)], Result<(), Refused>);
-        let cases: [Case<'_>; 11] = [
+        let cases: [Case<'_>; 13] = [
             (&open, &[local], Ok(())),
             (&open, &[("host", "[::1]:9876")], Ok(())),
             (&open, &[("host", "tools.example")], Ok(())),
@@ -197,6 +208,16 @@ mod tests {
                 Err(Refused::Origin),
             ),
             (&open, &[local, ("origin", "null")], Err(Refused::Origin)),
+            (&open, &[local, local], Err(Refused::Host)),
+            (
+                &open,
+                &[
+                    local,
+                    ("origin", "http://localhost"),
+                    ("origin", "http://localhost"),
+                ],
+                Err(Refused::Origin),
+            ),
             (&guarded, &[local], Err(Refused::Token)),
             (
                 &guarded,

@@ -123,7 +123,7 @@ impl Core {
         raw: Option<&RawValue>,
     ) -> Result<Outcome, Fault> {
         let introduction = introduction(raw)?;
-        let reply = Reply::result(id, &self.welcome(introduction.revision));
+        let mut welcome = self.welcome(introduction.revision);
         let session = match line {
             Line::Socket {
                 session: Some(_), ..
@@ -132,12 +132,24 @@ impl Core {
                     "this connection is initialized already: open another one for another session",
                 ));
             }
-            Line::Socket { flights, .. } => {
-                self.sessions
-                    .open_socket(&self.principal, introduction, Arc::clone(flights))
+            Line::Socket {
+                flights, id: known, ..
+            } => {
+                if let Some(id) = known {
+                    // Ids are base64url: nothing to escape.
+                    let meta = format!(r#""_meta":{{"dev.dormouse/session":"{id}"}},"#);
+                    welcome.insert_str(1, &meta);
+                }
+                self.sessions.open_socket(
+                    known.cloned(),
+                    &self.principal,
+                    introduction,
+                    Arc::clone(flights),
+                )
             }
             Line::Http { .. } => self.sessions.open(&self.principal, introduction)?,
         };
+        let reply = Reply::result(id, &welcome);
         tracing::debug!(revision = %session.revision(), "session opened");
         Ok(Outcome::Opened(session, reply))
     }

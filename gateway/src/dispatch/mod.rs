@@ -47,6 +47,8 @@ pub(crate) enum Line<'a> {
         session: Option<&'a Arc<Session>>,
         /// What is in flight on it.
         flights: &'a Arc<Flights>,
+        /// The id of the session that can be opened on it and be resumed.
+        id: Option<&'a Arc<str>>,
     },
     /// Alone in an HTTP request.
     Http {

@@ -2,11 +2,74 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::Stream;
 use http_body::{Frame, SizeHint};
+
+/// A connection's requests that are being served, down to the last byte of their responses.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Serving(Arc<AtomicUsize>);
+
+/// One of them, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Served(Serving);
+
+impl Serving {
+    pub fn begin(&self) -> Served {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Served(self.clone())
+    }
+
+    pub fn is_none(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A response's body while it is sent.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    body: Body,
+    _served: Served,
+}
+
+impl Sent {
+    pub fn new(body: Body, served: Served) -> Self {
+        Self {
+            body,
+            _served: served,
+        }
+    }
+}
+
+impl http_body::Body for Sent {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
 
 /// A response's body.
 pub(crate) enum Body {

@@ -20,8 +20,10 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
-use http::{Method, Request, Response, StatusCode};
+use http::header::{
+    ALLOW, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE,
+};
+use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -36,15 +38,19 @@ use crate::dispatch::Presented;
 use crate::era::{Era, MODERN, Revision};
 use crate::error::Fault;
 use crate::headers;
-use crate::websocket;
+use crate::websocket::{self, Desk, Wish};
 
 pub(crate) use body::Body;
+use body::{Sent, Serving};
 
 /// How long a client may take over a request's head, and a connection may rest.
 const HEAD_PATIENCE: Duration = Duration::from_secs(75);
 
-/// Where a request leaves its connection when it is upgraded.
-type Upgrade = Arc<Mutex<Option<OnUpgrade>>>;
+/// How often a stopping connection looks whether anything is still being served on it.
+const STOP_STEP: Duration = Duration::from_millis(50);
+
+/// Where a request leaves its connection when it is upgraded, and what is to go on over it.
+type Upgrade = Arc<Mutex<Option<(OnUpgrade, Desk)>>>;
 
 /// Serves one TCP connection, whatever it turns out to be.
 pub(crate) async fn serve(core: Arc<Core>, stream: TcpStream, stop: CancellationToken) {
@@ -56,10 +62,11 @@ pub(crate) async fn serve(core: Arc<Core>, stream: TcpStream, stop: Cancellation
         .unwrap_or_else(PoisonError::into_inner)
         .take();
     drop(upgrade);
-    if let Some(pending) = pending
-        && let Some(upgraded) = Box::pin(websocket::Upgraded::take(pending)).await
-    {
-        Box::pin(websocket::serve(core, upgraded, stop)).await;
+    if let Some((pending, desk)) = pending {
+        match Box::pin(websocket::Upgraded::take(pending)).await {
+            Some(upgraded) => Box::pin(websocket::serve(desk, upgraded)).await,
+            None => desk.leave(),
+        }
     }
 }
 
@@ -69,9 +76,14 @@ async fn serve_http(
     upgrade: &Upgrade,
     stop: &CancellationToken,
 ) {
+    let serving = Serving::default();
     let service = service_fn(|request| {
         let (core, upgrade, stop) = (core.clone(), upgrade.clone(), stop.clone());
-        async move { Ok::<_, Infallible>(route(&core, request, &upgrade, &stop).await) }
+        let served = serving.begin();
+        async move {
+            let response = route(&core, request, &upgrade, &stop).await;
+            Ok::<_, Infallible>(response.map(|body| Sent::new(body, served)))
+        }
     });
     let mut connection = std::pin::pin!(
         http1::Builder::new()
@@ -84,7 +96,11 @@ async fn serve_http(
         ended = connection.as_mut() => ended,
         () = stop.cancelled() => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            tokio::select! {
+                ended = connection.as_mut() => ended,
+                // Half a request would hold the stop for as long as its client likes.
+                () = all_served(&serving) => Ok(()),
+            }
         }
     };
     if let Err(error) = ended {
@@ -92,9 +108,18 @@ async fn serve_http(
     }
 }
 
+/// Waits until nothing is being served, and for a moment more, in which the last bytes leave.
+async fn all_served(serving: &Serving) {
+    let mut idle = 0;
+    while idle < 2 {
+        tokio::time::sleep(STOP_STEP).await;
+        idle = if serving.is_none() { idle + 1 } else { 0 };
+    }
+}
+
 async fn route(
     core: &Arc<Core>,
-    mut request: Request<Incoming>,
+    request: Request<Incoming>,
     upgrade: &Upgrade,
     stop: &CancellationToken,
 ) -> Response<Body> {
@@ -105,6 +130,13 @@ async fn route(
             _ => not_allowed("GET, HEAD"),
         };
     }
+    // "A server MUST respond with a 400" (RFC 9112, section 3.2).
+    if request.version() == Version::HTTP_11 && !request.headers().contains_key(HOST) {
+        return error(
+            StatusCode::BAD_REQUEST,
+            &Fault::OutOfPlace("the header Host is missing, which HTTP/1.1 requires"),
+        );
+    }
     if let Err(refused) = core.config.door.admit(request.headers()) {
         return refuse(refused);
     }
@@ -113,12 +145,7 @@ async fn route(
         && request.method() == Method::GET
         && websocket::asks(request.headers())
     {
-        let response = websocket::respond(request.headers());
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            let pending = hyper::upgrade::on(&mut request);
-            *upgrade.lock().unwrap_or_else(PoisonError::into_inner) = Some(pending);
-        }
-        return response;
+        return upgrade_to_websocket(core, request, upgrade, stop).await;
     }
     if !endpoint {
         return error(
@@ -134,6 +161,38 @@ async fn route(
     }
 }
 
+async fn upgrade_to_websocket(
+    core: &Arc<Core>,
+    mut request: Request<Incoming>,
+    upgrade: &Upgrade,
+    stop: &CancellationToken,
+) -> Response<Body> {
+    let mut response = websocket::respond(request.headers());
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        return response;
+    }
+    let wish = match Wish::of(request.headers()) {
+        Ok(wish) => wish,
+        Err(fault) => return error(StatusCode::BAD_REQUEST, &fault),
+    };
+    let desk = match wish.grant(core, stop).await {
+        Ok(desk) => desk,
+        Err(fault @ Fault::Refused(_)) => return error(StatusCode::SERVICE_UNAVAILABLE, &fault),
+        Err(fault) => return reply(Reply::error(None, &fault, LEGACY)),
+    };
+    if let Some((id, received)) = desk.resumable() {
+        let headers = response.headers_mut();
+        if let Ok(id) = HeaderValue::from_str(&id) {
+            headers.insert(HeaderName::from_static(headers::SESSION_ID), id);
+        }
+        let name = HeaderName::from_static(headers::RECEIVED);
+        headers.insert(name, HeaderValue::from(received));
+    }
+    let pending = hyper::upgrade::on(&mut request);
+    *upgrade.lock().unwrap_or_else(PoisonError::into_inner) = Some((pending, desk));
+    response
+}
+
 async fn end_session(core: &Core, headers: &HeaderMap) -> Response<Body> {
     if is_modern(headers) {
         return not_allowed("POST");
@@ -144,7 +203,14 @@ async fn end_session(core: &Core, headers: &HeaderMap) -> Response<Body> {
             tracing::debug!("session ended by its client");
             empty(StatusCode::NO_CONTENT)
         }
-        Presented::Unknown => reply(Reply::error(None, &Fault::UnknownSession, LEGACY)),
+        Presented::Unknown => {
+            let id = headers.get(headers::SESSION_ID);
+            let id = id.and_then(|id| id.to_str().ok()).unwrap_or_default();
+            if core.sessions.end_socket(id, &core.principal).await {
+                return empty(StatusCode::NO_CONTENT);
+            }
+            reply(Reply::error(None, &Fault::UnknownSession, LEGACY))
+        }
         Presented::Nothing => error(
             StatusCode::BAD_REQUEST,
             &Fault::OutOfPlace("the header Mcp-Session-Id is missing: it names what to end"),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use dormouse_broker::Refusal;
 use http::header::{
     ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderMap, HeaderName, HeaderValue,
 };
@@ -22,10 +23,11 @@ use crate::core::Core;
 use crate::dispatch::{Line, Outcome, Presented};
 use crate::error::Fault;
 use crate::headers;
-use crate::http::stream::{self, Answer, Reader};
+use crate::http::stream::{self, Reader};
 use crate::http::{Body, LEGACY, empty, error, json, listen, reply, session_of, sse};
 use crate::jsonrpc;
 use crate::outbox::Outbox;
+use crate::regain::Answer;
 use crate::run::Run;
 use crate::session::Session;
 use crate::session::channel::Channel;
@@ -66,9 +68,17 @@ pub(crate) async fn serve(
             ),
         );
     }
-    let text = match read(body, &headers, core.config.max_message).await {
-        Ok(text) => text,
-        Err(refusal) => return refusal,
+    let reading = read(body, &headers, core.config.max_message);
+    let text = tokio::select! {
+        biased;
+        read = reading => match read {
+            Ok(text) => text,
+            Err(refusal) => return refusal,
+        },
+        () = stop.cancelled() => {
+            let fault = Fault::Refused(Refusal::Stopping);
+            return error(StatusCode::SERVICE_UNAVAILABLE, &fault);
+        }
     };
     let session = session_of(core, &headers).await;
     let open = match &session {

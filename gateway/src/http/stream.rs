@@ -16,10 +16,10 @@ use dormouse_broker::TaskId;
 use futures_util::Stream;
 use tokio::time::{Instant, Sleep};
 
-use crate::answer::Reply;
 use crate::core::Core;
 use crate::era::Revision;
 use crate::http::sse;
+use crate::regain::Answer;
 use crate::session::Session;
 use crate::session::channel::{Channel, Place, Read};
 
@@ -203,9 +203,6 @@ impl Drop for Reader {
         self.channel.leave(&self.place);
     }
 }
-
-/// The future of a call's answer.
-pub(crate) type Answer = Pin<Box<dyn Future<Output = Option<Reply>> + Send>>;
 
 /// Follows a call whether its client is connected or not, so that it can be cancelled, and be
 /// found by a client that comes back. What it tells is read from the channel, and so is its answer.

@@ -24,12 +24,14 @@ use dormouse_broker::TaskId;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::ears::{Ear, Ears};
 use crate::era::Revision;
 use crate::flights::Flights;
 use crate::level::Level;
 use crate::listening::Listening;
+use crate::websocket::{Desk, Wanted};
 use channel::Channel;
 
 pub(crate) use registry::Sessions;
@@ -88,8 +90,8 @@ pub struct Session {
 /// How messages reach the client.
 #[derive(Debug)]
 enum Way {
-    /// By its WebSocket, which knows.
-    Socket,
+    /// By its WebSocket, which knows. A session that can be resumed can be asked for.
+    Socket(Mutex<Option<mpsc::UnboundedSender<Wanted>>>),
     /// By streams of events.
     Http(Box<Streams>),
 }
@@ -193,7 +195,7 @@ impl Session {
     /// The standing stream of a session over HTTP.
     pub(crate) fn standing(&self) -> Option<&Standing> {
         match &self.way {
-            Way::Socket => None,
+            Way::Socket(_) => None,
             Way::Http(streams) => Some(&streams.standing),
         }
     }
@@ -201,7 +203,7 @@ impl Session {
     /// The stream of a call that is in memory.
     pub(crate) fn call_stream(&self, task: TaskId) -> Option<Arc<Channel>> {
         match &self.way {
-            Way::Socket => None,
+            Way::Socket(_) => None,
             Way::Http(streams) => lock(&streams.calls).get(&task).cloned(),
         }
     }
@@ -230,6 +232,40 @@ impl Session {
         }
     }
 
+    /// Takes the session of a WebSocket into possession: what others want of it comes to the owner.
+    pub(crate) fn own(&self) -> mpsc::UnboundedReceiver<Wanted> {
+        let (sender, wanted) = mpsc::unbounded_channel();
+        if let Way::Socket(owner) = &self.way {
+            *lock(owner) = Some(sender);
+        }
+        wanted
+    }
+
+    /// Asks whoever owns the session of a WebSocket; `false` when nobody does.
+    pub(crate) fn want(&self, wanted: Wanted) -> bool {
+        let Way::Socket(owner) = &self.way else {
+            return false;
+        };
+        lock(owner)
+            .as_ref()
+            .is_some_and(|owner| owner.send(wanted).is_ok())
+    }
+
+    /// Takes the session of a WebSocket over from whoever owns it; `None` when nobody does.
+    pub(crate) async fn take_over(&self) -> Option<Desk> {
+        let (taker, desk) = oneshot::channel();
+        self.want(Wanted::TakeOver(taker));
+        desk.await.ok()
+    }
+
+    /// Whether it is the session of a WebSocket that can be resumed.
+    fn can_be_wanted(&self) -> bool {
+        match &self.way {
+            Way::Socket(owner) => lock(owner).is_some(),
+            Way::Http(_) => false,
+        }
+    }
+
     /// Notes that a message came.
     pub fn touch(&self) {
         self.used.store(now(), Ordering::Relaxed);
@@ -244,7 +280,7 @@ impl Session {
     fn is_at_rest(&self) -> bool {
         self.flights.count() == 0
             && match &self.way {
-                Way::Socket => false,
+                Way::Socket(_) => false,
                 Way::Http(streams) => !streams.standing.channel.is_read(),
             }
     }

@@ -15,6 +15,9 @@ use crate::error::Fault;
 use crate::flights::Flights;
 use crate::level::Level;
 use crate::store::Store;
+use crate::store::frames::Owner;
+use crate::store::sessions::StoredSession;
+use crate::websocket::Wanted;
 
 /// How long a session that can be found in the store rests before it is there alone.
 const RESTS_IN_MEMORY: Duration = Duration::from_secs(5 * 60);
@@ -78,19 +81,20 @@ impl Sessions {
         Ok(session)
     }
 
-    /// Opens the session of a WebSocket.
+    /// Opens the session of a WebSocket, under this id if it can be resumed by it.
     pub fn open_socket(
         &self,
+        id: Option<Arc<str>>,
         principal: &Arc<str>,
         introduction: Introduction<'_>,
         flights: Arc<Flights>,
     ) -> Arc<Session> {
         let session = Arc::new(begin(
-            new_id(),
+            id.unwrap_or_else(new_id),
             principal,
             introduction,
             flights,
-            Way::Socket,
+            Way::Socket(Mutex::default()),
         ));
         let mut open = self.lock();
         open.insert(session.id.clone(), session.clone());
@@ -107,6 +111,80 @@ impl Sessions {
                 %error,
                 "a session could not be stored: it will not outlive this process"
             ),
+        }
+    }
+
+    /// Stores a new session of a WebSocket that can be resumed, and returns by which its frames are
+    /// stored; `None` when that failed: it then ends with its connection.
+    pub async fn store_socket(&self, session: &Session) -> Option<Owner> {
+        self.store(session).await;
+        if !session.stored.load(Ordering::Acquire) {
+            return None;
+        }
+        let (handle, principal) = (session.handle.to_string(), session.principal.to_string());
+        let taken = self.store.take_over(handle, principal, 0, None).await;
+        taken.ok().flatten().map(|resumed| resumed.owner)
+    }
+
+    /// The session of a WebSocket in memory that can be resumed.
+    pub fn socket(&self, id: &str, principal: &str) -> Option<Arc<Session>> {
+        let session = self.lock().get(id).cloned();
+        session.filter(|session| session.can_be_wanted() && *session.principal == *principal)
+    }
+
+    /// Takes the session of a WebSocket from the store into memory; one that is there already
+    /// belongs to nobody any more.
+    pub fn wake_socket(
+        &self,
+        id: &str,
+        stored: &StoredSession,
+        principal: &str,
+    ) -> Option<Arc<Session>> {
+        let way = Way::Socket(Mutex::default());
+        let session =
+            Session::from_stored(id, stored.clone(), principal, Transport::WebSocket, way)?;
+        session.touch();
+        let session = Arc::new(session);
+        let mut open = self.lock();
+        open.insert(session.id.clone(), session.clone());
+        self.tell(open.len());
+        Some(session)
+    }
+
+    /// Leaves the session of a WebSocket to the store.
+    pub fn leave(&self, session: &Arc<Session>) {
+        self.store.note_sessions(vec![session.to_changed()]);
+        let mut open = self.lock();
+        // Another connection may have it from the store by now.
+        if open
+            .get(&session.id)
+            .is_some_and(|there| Arc::ptr_eq(there, session))
+        {
+            open.remove(&session.id);
+        }
+        self.tell(open.len());
+    }
+
+    /// Ends the session of a WebSocket that can be resumed; `false` when there is none of this id.
+    pub async fn end_socket(&self, id: &str, principal: &str) -> bool {
+        if let Some(session) = self.socket(id, principal)
+            && session.want(Wanted::End)
+        {
+            return true;
+        }
+        let handle = handle_of(id);
+        match self.store.session(handle.clone()).await {
+            Ok(Some(stored))
+                if stored.principal == principal
+                    && stored.transport == Transport::WebSocket.as_str() =>
+            {
+                self.store.end_session(handle).await.is_ok()
+            }
+            Ok(_) => false,
+            Err(error) => {
+                tracing::error!(%error, "a session could not be looked up");
+                false
+            }
         }
     }
 
@@ -188,10 +266,13 @@ impl Sessions {
         let mut forgotten = 0;
         let mut open = self.lock();
         open.retain(|_, session| {
+            let stored = session.stored.load(Ordering::Acquire);
             if session.transport == Transport::WebSocket {
+                if stored {
+                    changed.push(session.to_changed());
+                }
                 return true;
             }
-            let stored = session.stored.load(Ordering::Acquire);
             let at_rest = session.is_at_rest();
             if !at_rest {
                 session.touch();
@@ -288,7 +369,7 @@ fn begin(
         principal: principal.clone(),
         revision,
         transport: match way {
-            Way::Socket => Transport::WebSocket,
+            Way::Socket(_) => Transport::WebSocket,
             Way::Http(_) => Transport::Http,
         },
         client: client_json(revision.as_str(), capabilities, info).into(),

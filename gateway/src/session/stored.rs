@@ -11,7 +11,7 @@ use crate::level::Level;
 use crate::store::sessions::{Changed, StoredSession};
 
 impl Transport {
-    fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::WebSocket => "websocket",
             Self::Http => "http",

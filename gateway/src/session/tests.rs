@@ -85,7 +85,7 @@ async fn sessions_at_rest_are_left_to_the_store_and_then_forgotten() {
     let place = streaming.standing().unwrap().channel.read_after(0);
     let _socket = stage
         .sessions
-        .open_socket(&"a".into(), introduction(), Arc::default());
+        .open_socket(None, &"a".into(), introduction(), Arc::default());
     assert_eq!(stage.sessions.sweep(Duration::from_secs(3_600)).await, 0);
     assert_eq!(stage.sessions.count(), 3);
     resting.used.fetch_sub(10 * 60_000, Ordering::Relaxed);

@@ -4,6 +4,7 @@
 //! One thread writes, and commits whatever has come together as one transaction. A write that
 //! cannot be made is told to whoever waits for it; no call depends on one.
 
+pub(crate) mod frames;
 mod open;
 pub(crate) mod sessions;
 mod writer;
@@ -39,8 +40,8 @@ pub enum Error {
     /// The disk or the database refused.
     #[error("the store of sessions failed: {0}")]
     Storage(String),
-    /// The session belongs to another connection by now.
-    #[error("the session was taken over by another connection")]
+    /// The session belongs to another connection by now, or has ended.
+    #[error("the session was taken over by another connection, or has ended")]
     Fenced,
     /// The platform is stopping.
     #[error("the store of sessions has been closed")]

@@ -17,28 +17,30 @@ CREATE TABLE sessions (
     -- Milliseconds since the Unix epoch.
     created INTEGER NOT NULL,
     used INTEGER NOT NULL,
-    -- Of a WebSocket that can be resumed: who owns it, and how many messages came from the client.
+    -- Of a WebSocket that can be resumed: who owns it, how many messages came from the client, and
+    -- how many frames it has, so that they are forgotten.
     epoch INTEGER NOT NULL DEFAULT 0,
-    received INTEGER NOT NULL DEFAULT 0
+    received INTEGER NOT NULL DEFAULT 0,
+    acknowledged INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX sessions_used ON sessions (used);
 
--- What a WebSocket's client has not acknowledged, by the number of its frame.
+-- Frames of such a session that its client may not have, by number: answers and requests. An
+-- answer that the broker knows is a task and the JSON-RPC id, all others are text.
 CREATE TABLE frames (
     handle TEXT NOT NULL,
     number INTEGER NOT NULL,
-    -- An answer that the broker knows is a task's id and the JSON-RPC id; others are text.
     task TEXT,
     request TEXT,
     text TEXT,
     PRIMARY KEY (handle, number)
 ) STRICT, WITHOUT ROWID;
 
--- Calls of such a session that are not answered yet.
-CREATE TABLE calls (
+-- Its requests that are not answered yet, by JSON-RPC id; those that became a task, with it.
+CREATE TABLE flights (
     handle TEXT NOT NULL,
-    task TEXT NOT NULL,
     request TEXT NOT NULL,
-    PRIMARY KEY (handle, task)
+    task TEXT,
+    PRIMARY KEY (handle, request)
 ) STRICT, WITHOUT ROWID;

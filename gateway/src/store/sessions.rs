@@ -125,7 +125,7 @@ impl Store {
     }
 }
 
-fn read_row(row: &Row<'_>) -> rusqlite::Result<StoredSession> {
+pub(super) fn read_row(row: &Row<'_>) -> rusqlite::Result<StoredSession> {
     Ok(StoredSession {
         handle: row.get(0)?,
         principal: row.get(1)?,
@@ -149,7 +149,7 @@ fn forget(conn: &Connection, handle: &str) -> Result<(), Error> {
     for statement in [
         "DELETE FROM sessions WHERE handle = ?1",
         "DELETE FROM frames WHERE handle = ?1",
-        "DELETE FROM calls WHERE handle = ?1",
+        "DELETE FROM flights WHERE handle = ?1",
     ] {
         conn.prepare_cached(statement)?.execute([handle])?;
     }

@@ -1,6 +1,6 @@
 //! A WebSocket whose memory shrinks again.
 //!
-//! The library's buffers grow with the largest message and stay so. After one, as soon as the
+//! The library's buffers grow with the largest message and stay so. After one, when the
 //! socket is at rest (nothing begun to be read, everything written), the connection is taken out
 //! and put into a new WebSocket with small buffers. That is safe at a frame boundary outside a
 //! fragmented message, which [`Frames`] knows.
@@ -21,6 +21,9 @@ use crate::websocket::frames::Frames;
 /// The size of a resting socket's read buffer; what is larger makes it grow.
 pub(crate) const BUFFER: usize = 4 << 10;
 
+/// From which size on memory is given back at once.
+const MUCH: usize = 16 << 10;
+
 /// How many bytes may wait in the write buffer before they are written.
 const WRITE_BUFFER: usize = 16 << 10;
 
@@ -30,8 +33,8 @@ pub(crate) struct Socket<S> {
     /// `None` only while it is being exchanged.
     inner: Option<WebSocketStream<Tracked<S>>>,
     max_message: usize,
-    /// Something large was sent.
-    sent_large: bool,
+    /// The largest message that was sent.
+    sent_largest: usize,
     /// A close frame went one way or the other.
     closing: bool,
 }
@@ -48,7 +51,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         Self {
             inner: open(tracked, max_message),
             max_message,
-            sent_large: false,
+            sent_largest: 0,
             closing: false,
         }
     }
@@ -86,7 +89,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
 
     /// Sends a message once [`poll_flush`](Self::poll_flush) is called.
     pub fn send(&mut self, message: Message) -> Result<(), Error> {
-        self.sent_large |= message.len() > BUFFER;
+        self.sent_largest = self.sent_largest.max(message.len());
         self.closing |= message.is_close();
         match &mut self.inner {
             Some(inner) => Pin::new(inner).start_send(message),
@@ -104,9 +107,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
 
     /// Whether a large message has left its size behind.
     pub fn has_grown(&self) -> bool {
-        let read_large =
-            |inner: &WebSocketStream<Tracked<S>>| inner.get_ref().frames.largest() > BUFFER as u64;
-        self.sent_large || self.inner.as_ref().is_some_and(read_large)
+        self.largest() > BUFFER
+    }
+
+    /// The largest message that either buffer held.
+    fn largest(&self) -> usize {
+        let read = self
+            .inner
+            .as_ref()
+            .map_or(0, |inner| inner.get_ref().frames.largest());
+        self.sent_largest
+            .max(usize::try_from(read).unwrap_or(usize::MAX))
+    }
+
+    /// Whether memory should be given back when nothing goes on: at once where it is much, and
+    /// else when it has been `quiet`, because making it anew costs more than keeping a little.
+    pub fn is_to_shrink(&self, quiet: bool) -> bool {
+        self.largest() > MUCH || (quiet && self.has_grown())
     }
 
     /// Whether anything came in since this was asked before, were it part of a message.
@@ -143,7 +160,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         let mut tracked = inner.into_inner();
         tracked.frames.forget_largest();
         self.inner = open(tracked, self.max_message);
-        self.sent_large = false;
+        self.sent_largest = 0;
         true
     }
 }

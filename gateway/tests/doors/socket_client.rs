@@ -48,7 +48,38 @@ pub async fn open(address: SocketAddr, revision: &str) -> Socket {
     socket
 }
 
+/// Connects with these headers; `Err` holds what the server answered instead.
+pub async fn connect_with(
+    address: SocketAddr,
+    headers: &[(&'static str, &str)],
+) -> Result<(Socket, Response), Error> {
+    let mut request = format!("ws://{address}/mcp").into_client_request().unwrap();
+    for (name, value) in headers {
+        request.headers_mut().insert(*name, value.parse().unwrap());
+    }
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (stream, response) = client_async(request, stream).await?;
+    Ok((Socket { stream }, response))
+}
+
 impl Socket {
+    /// Breaks the connection without a word.
+    pub fn lose(self) {
+        drop(self.stream.into_inner());
+    }
+
+    /// The next text message as it came; `None` when the connection has ended.
+    pub async fn next_text(&mut self) -> Option<String> {
+        loop {
+            match self.stream.next().await?.ok()? {
+                Message::Text(text) => return Some(text.to_string()),
+                Message::Close(_) => return None,
+                Message::Ping(_) | Message::Pong(_) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
     pub async fn send(&mut self, message: &Value) {
         self.send_raw(Message::text(message.to_string())).await;
     }

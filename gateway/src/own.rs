@@ -103,7 +103,8 @@ enum Verb {
 /// A request that the gateway serves itself.
 #[derive(Debug)]
 pub(crate) struct Request {
-    id: RequestId,
+    /// Its id.
+    pub id: RequestId,
     era: Era,
     verb: Verb,
 }

@@ -44,6 +44,7 @@ impl Run {
             Self::Call(call) => Some(call.id()),
             Self::Retry(retry) => Some(retry.id()),
             Self::Task(request) => Some(&request.id),
+            Self::Own(request) => Some(&request.id),
             Self::Answer(_) => None,
         }
     }
@@ -51,7 +52,7 @@ impl Run {
     /// Whether it answers a request.
     pub fn wants_answer(&self) -> bool {
         match self {
-            Self::Call(_) | Self::Retry(_) | Self::Task(_) => true,
+            Self::Call(_) | Self::Retry(_) | Self::Task(_) | Self::Own(_) => true,
             Self::Answer(_) => false,
         }
     }
@@ -60,7 +61,7 @@ impl Run {
     pub fn tracked(self, accepted: Arc<OnceLock<TaskId>>) -> Self {
         match self {
             Self::Call(call) => Self::Call(call.tracked(accepted)),
-            Self::Retry(_) | Self::Task(_) | Self::Answer(_) => self,
+            Self::Retry(_) | Self::Task(_) | Self::Own(_) | Self::Answer(_) => self,
         }
     }
 

@@ -110,6 +110,68 @@ async fn python_2_comes_back_for_its_answer_in_the_modern_era() {
     come_back("http", || python("2", "sdk2.py")).await;
 }
 
+#[tokio::test]
+async fn prompts_and_resources_are_read_by_every_client() {
+    for (scheme, client) in [
+        ("ws", node("sdk1.mjs")),
+        ("http", node("sdk1.mjs")),
+        ("http", legacy(node("sdk2.mjs"))),
+        ("http", node("sdk2.mjs")),
+        ("ws", python("1", "sdk1.py")),
+        ("http", legacy(python("2", "sdk2.py"))),
+        ("http", python("2", "sdk2.py")),
+        ("http", legacy(python("fastmcp", "fast.py"))),
+        ("http", python("fastmcp", "fast.py")),
+    ] {
+        let seen = act(scheme, client, "features").await;
+        let featured = seen.only("featured");
+        let prompt = "Prompt with arguments: arg1='cheese', arg2='ham'";
+        assert_eq!(featured["prompt"], prompt);
+        let text = "This is the content of the static text resource.";
+        assert_eq!(featured["text"], text);
+        let data = r#"{"id":"7","templateTest":true,"data":"Data for ID: 7"}"#;
+        assert_eq!(featured["data"], data);
+        assert_eq!(featured["completion"], json!(["paris", "park", "party"]));
+        assert_eq!(featured["templates"], json!(["test://template/{id}/data"]));
+        for (list, member) in [
+            ("prompts", "test_simple_prompt"),
+            ("resources", "test://watched-resource"),
+        ] {
+            let all = featured[list].as_array().expect("a list");
+            assert!(all.contains(&json!(member)), "{member} is in {all:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn changes_are_heard_by_every_client_that_can_listen() {
+    for (scheme, client) in [
+        ("ws", node("sdk1.mjs")),
+        ("http", node("sdk1.mjs")),
+        ("http", legacy(node("sdk2.mjs"))),
+        ("http", node("sdk2.mjs")),
+        ("ws", python("1", "sdk1.py")),
+        ("http", legacy(python("2", "sdk2.py"))),
+        ("http", python("2", "sdk2.py")),
+    ] {
+        let seen = act(scheme, client, "watch").await;
+        let heard: Vec<_> = seen.all("heard").map(|line| &line["method"]).collect();
+        let changes = ["resources/updated", "tools/list_changed"];
+        let changes = changes.map(|change| json!(format!("notifications/{change}")));
+        assert_eq!(heard, changes.iter().collect::<Vec<_>>());
+        let updated = &seen.only("heard")["params"]["uri"];
+        assert_eq!(updated, "test://watched-resource");
+    }
+}
+
+/// Starts a platform, and a client that does one thing.
+async fn act(scheme: &str, client: Client, action: &str) -> Seen {
+    let platform = Platform::start([Pool::conformance("conformance")]).await;
+    let mut command = client.command(&format!("{scheme}://{}/mcp", platform.mcp()));
+    command.arg(action);
+    Running::start(command, &platform).finish().await
+}
+
 /// Starts a platform that asks for a token, and a client that does everything.
 async fn drive(scheme: &str, client: Client) -> Seen {
     let pools = [Pool::fixture("fixture"), Pool::conformance("conformance")];

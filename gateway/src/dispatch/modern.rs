@@ -15,7 +15,7 @@ use crate::headers;
 use crate::hears::Hears;
 use crate::jsonrpc::RequestId;
 use crate::listening::Listening;
-use crate::method::Method;
+use crate::method::{Method, TaskMethod};
 use crate::session::client_json;
 
 impl Core {
@@ -111,9 +111,13 @@ fn mirrored_name<'a>(
             params.name.as_deref().map(Cow::Borrowed)
         }
         Some(Method::Ask(Feature::Resource)) => params.uri()?,
-        Some(Method::Task(_)) => tasks::name_of(raw).map(Cow::Owned),
+        Some(Method::Task(TaskMethod::Get | TaskMethod::Update | TaskMethod::Cancel)) => {
+            tasks::name_of(raw).map(Cow::Owned)
+        }
         Some(
             Method::Ask(Feature::Completion)
+            // The era has neither, so nothing says that they were mirrored.
+            | Method::Task(TaskMethod::List | TaskMethod::Result)
             | Method::Initialize
             | Method::Ping
             | Method::SetLogLevel

@@ -11,6 +11,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
+use crate::catalogue::CatalogueView;
 use crate::core::Core;
 
 /// How many sessions are told one by one.
@@ -55,13 +56,6 @@ async fn sessions(State(core): State<Arc<Core>>) -> Json<Value> {
     }))
 }
 
-async fn catalogue(State(core): State<Arc<Core>>) -> Json<Value> {
-    let catalogue = core.catalogue();
-    Json(json!({
-        "tools": catalogue.tools(),
-        "prompts": catalogue.prompts(),
-        "resources": catalogue.resources(),
-        "resourceTemplates": catalogue.templates(),
-        "remarks": catalogue.remarks(),
-    }))
+async fn catalogue(State(core): State<Arc<Core>>) -> Json<CatalogueView> {
+    Json(core.catalogue().view())
 }

@@ -54,6 +54,8 @@ pub struct Request<'a> {
     pub params: &'a Params<'a>,
     /// The HTTP request's headers.
     pub headers: Option<&'a HeaderMap>,
+    /// Whether headers mirror the arguments that a tool's schema marks.
+    pub mirrors: bool,
     /// The beginning of the task's `client`, see [`crate::session::client_json`].
     pub client: &'a str,
     /// What the client hears of the call.
@@ -62,6 +64,21 @@ pub struct Request<'a> {
     pub session: Option<&'a Arc<str>>,
     /// Who calls.
     pub principal: &'a Arc<str>,
+}
+
+impl<'a> Request<'a> {
+    /// The same request, but for its params; no header mirrors those.
+    pub(crate) fn with<'b>(self, raw: &'b RawValue, params: &'b Params<'b>) -> Request<'b>
+    where
+        'a: 'b,
+    {
+        Request {
+            raw: Some(raw),
+            params,
+            mirrors: false,
+            ..self
+        }
+    }
 }
 
 /// What admission comes to.

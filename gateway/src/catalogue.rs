@@ -17,11 +17,12 @@ use std::sync::Arc;
 use dormouse_contract::registration::Registration;
 
 use crate::error::Fault;
+use crate::search::Search;
 
 pub use list::Kind;
 pub use prompts::Prompt;
 use prompts::Prompts;
-pub use remark::{About, Entry, Place, Remark};
+pub use remark::{About, CatalogueView, Entry, Place, Remark};
 pub use resources::Resource;
 use resources::Resources;
 pub use target::Target;
@@ -34,6 +35,7 @@ pub struct Catalogue {
     tools: Tools,
     prompts: Prompts,
     resources: Resources,
+    search: Search,
     remarks: Vec<Remark>,
 }
 
@@ -71,8 +73,10 @@ impl Catalogue {
     ) -> Self {
         let mut remarks = Vec::new();
         let tools_before = before.map(|before| &before.tools);
+        let tools = Tools::build(registrations, page_size, tools_before, &mut remarks);
         Self {
-            tools: Tools::build(registrations, page_size, tools_before, &mut remarks),
+            search: search_beside(&tools, &mut remarks),
+            tools,
             prompts: Prompts::build(registrations, page_size, &mut remarks),
             resources: Resources::build(registrations, page_size, &mut remarks),
             remarks,
@@ -83,6 +87,18 @@ impl Catalogue {
     #[must_use]
     pub fn tool(&self, name: &str) -> Option<&Arc<Tool>> {
         self.tools.get(name)
+    }
+
+    /// The two tools that stand for all others where contexts are to stay small.
+    #[must_use]
+    pub fn search(&self) -> &Search {
+        &self.search
+    }
+
+    /// Every tool's MCP object, in the order of registration.
+    #[must_use]
+    pub fn tool_objects(&self) -> Vec<&str> {
+        self.tools.all.iter().map(|tool| &*tool.object).collect()
     }
 
     /// The prompt that is offered under this name.
@@ -166,11 +182,38 @@ impl Catalogue {
             .collect()
     }
 
+    /// All of it, as people see it.
+    #[must_use]
+    pub fn view(&self) -> CatalogueView {
+        CatalogueView {
+            tools: self.tools(),
+            prompts: self.prompts(),
+            resources: self.resources(),
+            resource_templates: self.templates(),
+            remarks: self.remarks.clone(),
+        }
+    }
+
     /// What people should know: names that collided, capabilities that were left out.
     #[must_use]
     pub fn remarks(&self) -> &[Remark] {
         &self.remarks
     }
+}
+
+fn search_beside(tools: &Tools, remarks: &mut Vec<Remark>) -> Search {
+    let names: Vec<(&str, &str)> = tools
+        .all
+        .iter()
+        .map(|tool| (&*tool.target.pool, &*tool.target.name))
+        .collect();
+    let (search, renamed) = Search::beside(&names);
+    remarks.extend(renamed.into_iter().map(|(name, offered)| Remark {
+        pool: "dormouse".to_owned(),
+        about: About::Tool(name.to_owned()),
+        remark: format!("in search mode offered as `{offered}`: a pool declares `{name}`"),
+    }));
+    search
 }
 
 fn entry(target: &Target) -> Entry {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use dormouse_contract::door::Door;
 
+use crate::search::ToolsMode;
 use crate::suspension::state::Keys;
 
 /// The gateway's settings.
@@ -17,6 +18,8 @@ pub struct Config {
     pub version: String,
     /// What a model should know of this server.
     pub instructions: Option<String>,
+    /// What `tools/list` offers to clients that do not say. Default all tools.
+    pub tools: ToolsMode,
     /// The largest HTTP body and WebSocket message, in bytes. Default 4 MiB.
     pub max_message: usize,
     /// How many tools one page of `tools/list` holds. Default 1,000.
@@ -72,6 +75,7 @@ impl Config {
             name: "dormouse".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             instructions: None,
+            tools: ToolsMode::All,
             max_message: 4 << 20,
             page_size: 1_000,
             max_in_flight: 256,

@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 use crate::error::Fault;
 use crate::jsonrpc::{Text, for_each_member};
 use crate::level::Level;
+use crate::search::ToolsMode;
 
 /// The modern revision that is spoken here.
 pub const MODERN: &str = "2026-07-28";
@@ -131,6 +132,8 @@ pub struct Meta<'a> {
     pub progress_token: Option<&'a RawValue>,
     /// `dev.dormouse/idempotencyKey`
     pub idempotency_key: Option<Cow<'a, str>>,
+    /// `dev.dormouse/tools`: what `tools/list` offers.
+    pub tools: Option<ToolsMode>,
     /// `traceparent`
     pub traceparent: Option<Cow<'a, str>>,
 }
@@ -151,7 +154,7 @@ impl<'a> Meta<'a> {
             }
             parsed.ok().map(|Text(text)| text)
         };
-        let mut level = None;
+        let (mut level, mut tools) = (None, None);
         for_each_member(raw, |name, value| match name {
             "io.modelcontextprotocol/protocolVersion" => {
                 meta.version = text("io.modelcontextprotocol/protocolVersion", value);
@@ -165,6 +168,7 @@ impl<'a> Meta<'a> {
             "dev.dormouse/idempotencyKey" => {
                 meta.idempotency_key = text("dev.dormouse/idempotencyKey", value);
             }
+            "dev.dormouse/tools" => tools = text("dev.dormouse/tools", value),
             // A malformed one is overlooked (W3C Trace Context, section 3.2.2.3).
             "traceparent" => {
                 let parsed = serde_json::from_str::<Text<'a>>(value.get());
@@ -181,6 +185,7 @@ impl<'a> Meta<'a> {
         if let Some(word) = level {
             meta.log_level = Some(Level::parse(&word)?);
         }
+        meta.tools = tools.map(|word| word.parse()).transpose()?;
         if let Some(token) = meta.progress_token
             && !matches!(token.get().as_bytes()[0], b'"' | b'-' | b'0'..=b'9')
         {

@@ -27,6 +27,9 @@ pub const RECEIVED: &str = "dormouse-received";
 /// By which a repeated call is recognised.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
+/// What `tools/list` offers: `all` or `search`.
+pub const TOOLS: &str = "dormouse-tools";
+
 const PARAM: &str = "mcp-param-";
 
 /// A tool's argument that is mirrored in a header.

@@ -47,6 +47,7 @@ mod regain;
 mod response;
 mod run;
 mod schema;
+mod search;
 mod session;
 mod store;
 mod suspension;
@@ -54,8 +55,9 @@ mod tasks;
 mod websocket;
 
 pub use admin::RenderMetrics;
-pub use catalogue::{About, Entry, Remark};
+pub use catalogue::{About, CatalogueView, Entry, Place, Remark};
 pub use config::Config;
 pub use gateway::Gateway;
+pub use search::ToolsMode;
 pub use store::{Error as StoreError, Store};
 pub use suspension::state::Keys;

@@ -34,6 +34,15 @@ impl Coordinator {
         })
     }
 
+    /// The gateway's admin door, which is spoken to in the same way.
+    pub(super) fn admin(connection: &Connection) -> Result<Self, Failure> {
+        let endpoint = Endpoint::parse("--admin-url", "http", &connection.admin_url)?;
+        Ok(Self {
+            endpoint,
+            token: bearer(connection)?,
+        })
+    }
+
     pub(super) async fn get(&self, path: &str) -> Result<Bytes, Failure> {
         self.request(Method::GET, path, HeaderMap::new(), Bytes::new())
             .await

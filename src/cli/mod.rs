@@ -59,6 +59,15 @@ pub struct Connection {
         default_value = "http://127.0.0.1:8888"
     )]
     coordinator_url: String,
+    /// Where the gateway's admin door is.
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "MCP_ADMIN_URL",
+        default_value = "http://127.0.0.1:9877"
+    )]
+    admin_url: String,
     /// The bearer token that the platform asks every client for
     #[arg(
         long,

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use dormouse_coordinator::api::{PoolPage, PoolView};
+use dormouse_gateway::CatalogueView;
 
 use super::coordinator::{Coordinator, encoded};
 use super::failure::Failure;
@@ -25,24 +26,49 @@ pub(super) async fn run(args: PoolsArgs, connection: &Connection) -> Result<(), 
         None => "/pools".to_owned(),
     };
     let answer = coordinator.get(&path).await?;
-    match (args.output, args.pool) {
-        (Output::Json, _) => print::lines(answer),
-        (Output::Text, Some(_)) => print::lines(describe(&coordinator.read(&answer)?)),
-        (Output::Text, None) => {
-            let page: PoolPage = coordinator.read(&answer)?;
-            print::lines(overview(&page.pools))
-        }
+    if let Output::Json = args.output {
+        return print::lines(answer);
     }
+    let offered = offered(connection).await;
+    if args.pool.is_some() {
+        return print::lines(describe(&coordinator.read(&answer)?, offered.as_ref()));
+    }
+    let page: PoolPage = coordinator.read(&answer)?;
+    let mut text = overview(&page.pools, offered.as_ref());
+    if offered.is_none() && !page.pools.is_empty() {
+        text.push_str(&format!(
+            "\nwhat is offered under which name is not known: the admin door at {} does not \
+             answer (--admin-url)\n",
+            connection.admin_url
+        ));
+    }
+    print::lines(text)
 }
 
-fn overview(pools: &[PoolView]) -> String {
+/// What the gateway makes of the pools' capabilities; `None` when it cannot be asked.
+async fn offered(connection: &Connection) -> Option<CatalogueView> {
+    let admin = Coordinator::admin(connection).ok()?;
+    let answer = admin.get("/catalogue").await.ok()?;
+    admin.read(&answer).ok()
+}
+
+fn overview(pools: &[PoolView], offered: Option<&CatalogueView>) -> String {
     if pools.is_empty() {
         return "no pool is registered: put an AgentPool file into the platform's --pools folder"
             .to_owned();
     }
-    let rows: Vec<_> = pools.iter().map(row).collect();
+    let rows: Vec<_> = pools.iter().map(|pool| row(pool, offered)).collect();
     let mut text = table(
-        ["POOL", "STATE", "INSTANCES", "RUNNING", "QUEUED", "TOOLS"],
+        [
+            "POOL",
+            "STATE",
+            "INSTANCES",
+            "RUNNING",
+            "QUEUED",
+            "PROMPTS",
+            "RESOURCES",
+            "TOOLS",
+        ],
         &rows,
     );
     for pool in pools {
@@ -50,10 +76,35 @@ fn overview(pools: &[PoolView]) -> String {
             text.push_str(&format!("\n{} fails: {}\n", pool.name, plain(failure)));
         }
     }
+    for remark in offered.iter().flat_map(|offered| &offered.remarks) {
+        let (about, words) = (remark.about.to_string(), &remark.remark);
+        let line = format!("\n{}: {}: {}\n", remark.pool, plain(&about), plain(words));
+        text.push_str(&line);
+    }
     text
 }
 
-fn row(pool: &PoolView) -> [String; 6] {
+/// How many of these are the pool's.
+fn count<T>(all: &[T], pool: &PoolView, owner: fn(&T) -> &str) -> usize {
+    all.iter().filter(|one| owner(one) == pool.name).count()
+}
+
+fn prompts(pool: &PoolView, offered: &CatalogueView) -> usize {
+    count(&offered.prompts, pool, |one| &one.pool)
+}
+
+fn resources(pool: &PoolView, offered: &CatalogueView) -> usize {
+    count(&offered.resources, pool, |one| &one.pool)
+        + count(&offered.resource_templates, pool, |one| &one.pool)
+}
+
+fn row(pool: &PoolView, offered: Option<&CatalogueView>) -> [String; 8] {
+    let number = |counted: fn(&PoolView, &CatalogueView) -> usize| {
+        offered.map_or_else(
+            || "-".to_owned(),
+            |offered| counted(pool, offered).to_string(),
+        )
+    };
     let tools: Vec<_> = pool.tools.iter().map(|tool| tool.name.as_str()).collect();
     [
         pool.name.clone(),
@@ -61,6 +112,8 @@ fn row(pool: &PoolView) -> [String; 6] {
         instances(pool),
         format!("{} of {}", pool.running, pool.slots),
         pool.queued.to_string(),
+        number(prompts),
+        number(resources),
         plain(&tools.join(", ")),
     ]
 }
@@ -77,7 +130,29 @@ fn instances(pool: &PoolView) -> String {
     text
 }
 
-fn describe(pool: &PoolView) -> String {
+/// What else than tools a pool offers, and what is remarked about it.
+fn describe_offered(pool: &PoolView, offered: &CatalogueView) -> String {
+    let mut text = String::new();
+    let mut line = |kind: &str, words: &str| {
+        text.push_str(&format!("  {kind:<9}  {}\n", plain(words)));
+    };
+    for prompt in offered.prompts.iter().filter(|one| one.pool == pool.name) {
+        line("prompt", &prompt.name);
+    }
+    for resource in offered.resources.iter().filter(|one| one.pool == pool.name) {
+        line("resource", &resource.uri);
+    }
+    let templates = offered.resource_templates.iter();
+    for template in templates.filter(|one| one.pool == pool.name) {
+        line("template", &template.uri);
+    }
+    for remark in offered.remarks.iter().filter(|one| one.pool == pool.name) {
+        line("remark", &format!("{}: {}", remark.about, remark.remark));
+    }
+    text
+}
+
+fn describe(pool: &PoolView, offered: Option<&CatalogueView>) -> String {
     let mut text = format!(
         "{}\n  state      {}\n  type       {}\n  revision   {}\n  instances  {}\n  tasks      {} of {} running, {} of {} waiting\n",
         pool.name,
@@ -98,6 +173,9 @@ fn describe(pool: &PoolView) -> String {
         let line = format!("  tool       {}  {title}", plain(&tool.name));
         text.push_str(line.trim_end());
         text.push('\n');
+    }
+    if let Some(offered) = offered {
+        text.push_str(&describe_offered(pool, offered));
     }
     for trigger in &pool.triggers {
         // A trigger is plain data: writing it down does not fail.
@@ -139,16 +217,36 @@ mod tests {
 
     #[test]
     fn the_overview_is_a_line_a_pool_and_says_what_fails() {
-        let text = overview(&[pool()]);
+        let text = overview(&[pool()], None);
         let lines: Vec<_> = text.lines().collect();
         assert!(lines[1].contains("0 +1 waking") && lines[1].contains("1 of 100"));
         assert_eq!(lines[3], "educational fails: exit code 1: no such file");
-        assert!(overview(&[]).contains("--pools"));
+        assert!(overview(&[], None).contains("--pools"));
+    }
+
+    #[test]
+    fn prompts_resources_and_collisions_are_shown() {
+        let offered: CatalogueView = serde_json::from_value(serde_json::json!({
+            "tools": [],
+            "prompts": [{"name": "educational__greet", "declared": "greet", "pool": "educational"}],
+            "resources": [{"uri": "x://1", "pool": "educational"}, {"uri": "x://2", "pool": "b"}],
+            "resourceTemplates": [{"uri": "x://{id}", "pool": "educational"}],
+            "remarks": [{"pool": "educational", "prompt": "greet", "remark": "offered as that"}],
+        }))
+        .unwrap();
+        let text = overview(&[pool()], Some(&offered));
+        let row: Vec<_> = text.lines().nth(1).unwrap().split_whitespace().collect();
+        assert!(row.ends_with(&["1", "2", "curriculum-alignment"]), "{text}");
+        assert!(text.contains("educational: prompt greet: offered as that"));
+        let text = describe(&pool(), Some(&offered));
+        assert!(text.contains("prompt     educational__greet"));
+        assert!(text.contains("template   x://{id}") && !text.contains("x://2"));
+        assert!(text.contains("remark     prompt greet: offered as that"));
     }
 
     #[test]
     fn one_pool_shows_its_tools() {
-        let text = describe(&pool());
+        let text = describe(&pool(), None);
         assert!(text.contains("tool       curriculum-alignment  Align"));
         assert!(text.contains("2 of 1000 waiting"));
     }

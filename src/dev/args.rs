@@ -64,12 +64,34 @@ pub struct DevArgs {
     /// `0s` for as long as the call takes.
     #[arg(long, default_value = "5m", value_parser = duration::parse, env = "DORMOUSE_POLL_AFTER")]
     pub poll_after: Duration,
+    /// What clients are offered that do not say: every tool, or two that find and call the others.
+    #[arg(long, value_enum, default_value_t, env = "DORMOUSE_TOOLS")]
+    pub tools: Tools,
     /// How log lines look.
     #[arg(long, value_enum, default_value_t, env = "DORMOUSE_LOG_FORMAT")]
     pub log_format: LogFormat,
     /// A file that is written once everything listens: the addresses as JSON.
     #[arg(long, hide = true)]
     pub ready_file: Option<PathBuf>,
+}
+
+/// What `tools/list` offers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Tools {
+    /// Every tool.
+    #[default]
+    All,
+    /// `find_tools` and `call_tool`, for small contexts.
+    Search,
+}
+
+impl From<Tools> for dormouse_gateway::ToolsMode {
+    fn from(tools: Tools) -> Self {
+        match tools {
+            Tools::All => Self::All,
+            Tools::Search => Self::Search,
+        }
+    }
 }
 
 /// What an accepted call survives.

@@ -97,6 +97,7 @@ async fn run(args: DevArgs, token: Option<String>) -> anyhow::Result<()> {
     };
     let config = dormouse_gateway::Config {
         drain: patience,
+        tools: args.tools.into(),
         session_idle: args.session_idle,
         poll_after: (!args.poll_after.is_zero()).then_some(args.poll_after),
         max_sessions: args.max_sessions,

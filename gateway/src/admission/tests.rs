@@ -71,6 +71,7 @@ fn admit_as(
             raw: Some(raw),
             params: &params,
             headers,
+            mirrors: true,
             client: &client_json(era.as_str(), None, None),
             hears,
             session: Some(&session),

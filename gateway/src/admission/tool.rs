@@ -22,7 +22,9 @@ pub(super) fn check<'a>(
         .tool(name)
         .ok_or_else(|| Fault::UnknownTool(name.to_owned()))?;
     let arguments = schema::read_arguments(params.arguments)?;
-    if let (Era::Modern, Some(headers)) = (request.era, request.headers) {
+    if let (Era::Modern, Some(headers)) = (request.era, request.headers)
+        && request.mirrors
+    {
         headers::check_params(headers, &tool.mirrored, &arguments)?;
     }
     let problems = tool.schema.problems(&arguments);

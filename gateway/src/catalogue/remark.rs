@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Something that people should know about the catalogue.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Remark {
     /// The pool.
@@ -19,7 +19,7 @@ pub struct Remark {
 
 /// What a remark is about, by its declared name or URI, or by its place in the manifest (`#0`)
 /// where it has none.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum About {
     /// A tool.
@@ -45,7 +45,7 @@ impl fmt::Display for About {
 }
 
 /// One line of the catalogue as people see it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Entry {
     /// The name it is offered under.
@@ -57,11 +57,27 @@ pub struct Entry {
 }
 
 /// One resource or resource template as people see it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Place {
     /// The URI, or the template of URIs.
     pub uri: String,
     /// Its pool.
     pub pool: String,
+}
+
+/// Everything that is offered, as `GET /catalogue` of the admin door tells it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CatalogueView {
+    /// Every tool, in the order of registration, as all others.
+    pub tools: Vec<Entry>,
+    /// Every prompt.
+    pub prompts: Vec<Entry>,
+    /// Every resource.
+    pub resources: Vec<Place>,
+    /// Every resource template.
+    pub resource_templates: Vec<Place>,
+    /// What collided or was left out.
+    pub remarks: Vec<Remark>,
 }

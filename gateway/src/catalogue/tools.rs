@@ -20,6 +20,8 @@ use crate::schema::Schema;
 /// A tool that can be called.
 #[derive(Debug)]
 pub struct Tool {
+    /// Its MCP object, as it is listed.
+    pub object: Arc<str>,
     /// Where its calls go.
     pub target: Arc<Target>,
     /// What its arguments must be.
@@ -67,7 +69,8 @@ impl Tools {
         let mut objects = Vec::with_capacity(candidates.len());
         for (candidate, name) in candidates.into_iter().zip(names) {
             objects.push(offered_object(candidate.raw, &candidate.tool.name, &name));
-            all.push(Arc::new(candidate.into_tool(&name, remarks)));
+            let object = objects[objects.len() - 1].as_str().into();
+            all.push(Arc::new(candidate.into_tool(object, &name, remarks)));
         }
         Self {
             by_name: all
@@ -151,7 +154,7 @@ fn mirrored(tool: &manifest::Tool, intake: &mut Intake<'_>) -> Vec<Mirrored> {
 }
 
 impl Candidate<'_> {
-    fn into_tool(self, name: &str, remarks: &mut Vec<Remark>) -> Tool {
+    fn into_tool(self, object: Arc<str>, name: &str, remarks: &mut Vec<Remark>) -> Tool {
         let Self {
             registration, tool, ..
         } = self;
@@ -160,6 +163,7 @@ impl Candidate<'_> {
         }
         let operators = registration.tools.get(&tool.name);
         Tool {
+            object,
             target: Arc::new(Target {
                 feature: Feature::Tool,
                 name: name.into(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use super::{Line, Outcome, check_introduction, tasks};
+use super::{Line, Outcome, check_introduction, page_of, tasks};
 use crate::admission::{self, LONGEST_URI};
 use crate::answer::Reply;
 use crate::core::Core;
@@ -14,6 +14,7 @@ use crate::hears::Hears;
 use crate::jsonrpc::{RequestId, Text, for_each_member};
 use crate::level::Level;
 use crate::method::Method;
+use crate::search::ToolsMode;
 use crate::session::{Introduction, Session};
 
 impl Core {
@@ -27,7 +28,7 @@ impl Core {
     ) -> Result<Outcome, Fault> {
         let known = Method::parse(method);
         match known {
-            Some(Method::Initialize) => return self.initialize(line, id, raw),
+            Some(Method::Initialize) => return self.initialize(line, id, raw, params),
             Some(Method::Discover) => {
                 return Err(Fault::MissingMeta(
                     "io.modelcontextprotocol/protocolVersion",
@@ -61,7 +62,8 @@ impl Core {
             }
             Some(Method::List(kind)) => {
                 let catalogue = self.catalogue();
-                let page = catalogue.page(kind, params.cursor.as_deref())?;
+                let mode = self.session_mode(line, session, params)?;
+                let page = page_of(&catalogue, kind, mode, params.cursor.as_deref())?;
                 Ok(Outcome::Reply(Reply::members(id, &[page])))
             }
             Some(Method::Ask(feature)) => {
@@ -72,6 +74,7 @@ impl Core {
                     raw,
                     params,
                     headers: line.headers(),
+                    mirrors: true,
                     client: session.client(),
                     hears: Hears {
                         progress_token: params.meta.progress_token.map(|token| token.get().into()),
@@ -80,7 +83,8 @@ impl Core {
                     session: Some(session.handle()),
                     principal: &self.principal,
                 };
-                self.admit(request, Some(session.flights()))
+                let mode = self.session_mode(line, session, params)?;
+                self.admit(request, mode, Some(session.flights()))
             }
             Some(Method::Task(task)) => {
                 let asked = tasks::Asked {
@@ -102,6 +106,22 @@ impl Core {
         }
     }
 
+    /// What `tools/list` offers: as the request says, else its session, else the configuration.
+    fn session_mode(
+        &self,
+        line: &Line<'_>,
+        session: &Session,
+        params: &Params<'_>,
+    ) -> Result<ToolsMode, Fault> {
+        let of_request = match line {
+            // What the upgrade said is the session's.
+            Line::Socket { .. } => None,
+            Line::Http { .. } => line.tools()?,
+        };
+        let said = params.meta.tools.or(of_request).or(session.tools());
+        Ok(said.unwrap_or(self.config.tools))
+    }
+
     fn subscribe(&self, session: &Session, params: &Params<'_>) -> Result<(), Fault> {
         let uri = params.needed_uri()?;
         if uri.len() > LONGEST_URI || self.catalogue().resource(&uri).is_none() {
@@ -121,8 +141,12 @@ impl Core {
         line: &Line<'_>,
         id: &RequestId,
         raw: Option<&RawValue>,
+        params: &Params<'_>,
     ) -> Result<Outcome, Fault> {
-        let introduction = introduction(raw)?;
+        let introduction = Introduction {
+            tools: params.meta.tools.or(line.tools()?),
+            ..introduction(raw)?
+        };
         let mut welcome = self.welcome(introduction.revision);
         let session = match line {
             Line::Socket {
@@ -178,6 +202,7 @@ fn introduction(raw: Option<&RawValue>) -> Result<Introduction<'_>, Fault> {
         revision: Revision::parse(&version).unwrap_or(Revision::LATEST),
         capabilities: capabilities.filter(|raw| raw.get().starts_with('{')),
         info: info.filter(|raw| raw.get().starts_with('{')),
+        tools: None,
     })
 }
 

@@ -15,9 +15,11 @@ use serde_json::value::RawValue;
 
 use crate::admission::{self, Admission};
 use crate::answer::Reply;
+use crate::catalogue::{Catalogue, Kind};
 use crate::core::Core;
 use crate::era::{Era, MODERN, Params, Revision};
 use crate::error::Fault;
+use crate::feature::Feature;
 use crate::flights::Flights;
 use crate::headers;
 use crate::jsonrpc::{Incoming, RequestId, for_each_member};
@@ -25,6 +27,7 @@ use crate::listening::Listening;
 use crate::method::Notice;
 use crate::response::Answering;
 use crate::run::Run;
+use crate::search::{Redirected, ToolsMode};
 use crate::session::Session;
 
 /// The session that a message comes with.
@@ -49,6 +52,8 @@ pub(crate) enum Line<'a> {
         flights: &'a Arc<Flights>,
         /// The id of the session that can be opened on it and be resumed.
         id: Option<&'a Arc<str>>,
+        /// What its upgrade said of the tools that are to be offered.
+        tools: Option<ToolsMode>,
     },
     /// Alone in an HTTP request.
     Http {
@@ -77,6 +82,14 @@ pub(crate) enum Outcome {
 }
 
 impl<'a> Line<'a> {
+    /// An HTTP request that names no session.
+    pub fn alone(headers: &'a HeaderMap) -> Self {
+        Self::Http {
+            headers,
+            session: Presented::Nothing,
+        }
+    }
+
     /// Where a modern request is entered to be cancelled: over HTTP its stream is closed instead.
     fn flights(&self) -> Option<&'a Arc<Flights>> {
         match self {
@@ -131,6 +144,16 @@ impl<'a> Line<'a> {
         }
     }
 
+    /// What the connection or the request's header says of the tools that are to be offered.
+    pub fn tools(&self) -> Result<Option<ToolsMode>, Fault> {
+        match self {
+            Self::Socket { tools, .. } => Ok(*tools),
+            Self::Http { headers, .. } => headers::single(headers, headers::TOOLS)?
+                .map(str::parse)
+                .transpose(),
+        }
+    }
+
     fn says_modern(&self) -> bool {
         matches!(self.header_version(), Ok(Some(MODERN)))
     }
@@ -165,6 +188,33 @@ impl Core {
     fn admit(
         &self,
         request: admission::Request<'_>,
+        mode: ToolsMode,
+        flights: Option<&Arc<Flights>>,
+    ) -> Result<Outcome, Fault> {
+        if (request.feature, mode) != (Feature::Tool, ToolsMode::Search) {
+            return self.admit_as_it_is(request, flights);
+        }
+        let catalogue = self.catalogue();
+        let redirected = catalogue.search().redirect(
+            &request.id,
+            request.era,
+            request.raw,
+            request.params,
+            || catalogue.tool_objects(),
+        )?;
+        match redirected {
+            Redirected::No => self.admit_as_it_is(request, flights),
+            Redirected::Found(reply) => Ok(Outcome::Reply(reply)),
+            Redirected::Call(raw) => {
+                let params = Params::parse(Some(&raw))?;
+                self.admit_as_it_is(request.with(&raw, &params), flights)
+            }
+        }
+    }
+
+    fn admit_as_it_is(
+        &self,
+        request: admission::Request<'_>,
         flights: Option<&Arc<Flights>>,
     ) -> Result<Outcome, Fault> {
         let flight = flights
@@ -185,6 +235,19 @@ impl Core {
             },
         )
     }
+}
+
+/// A page of a list, as the mode has it.
+fn page_of<'a>(
+    catalogue: &'a Catalogue,
+    kind: Kind,
+    mode: ToolsMode,
+    cursor: Option<&str>,
+) -> Result<&'a str, Fault> {
+    if (kind, mode, cursor) == (Kind::Tools, ToolsMode::Search, None) {
+        return Ok(catalogue.search().page());
+    }
+    catalogue.page(kind, cursor)
 }
 
 fn refused(fault: Fault) -> Outcome {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::{Line, Outcome, check_introduction, tasks};
+use super::{Line, Outcome, check_introduction, page_of, tasks};
 use crate::admission;
 use crate::answer::Reply;
 use crate::core::Core;
@@ -16,6 +16,7 @@ use crate::hears::Hears;
 use crate::jsonrpc::RequestId;
 use crate::listening::Listening;
 use crate::method::{Method, TaskMethod};
+use crate::search::ToolsMode;
 use crate::session::client_json;
 
 impl Core {
@@ -54,7 +55,8 @@ impl Core {
             }
             Some(Method::List(kind)) => {
                 let catalogue = self.catalogue();
-                let page = catalogue.page(kind, params.cursor.as_deref())?;
+                let mode = self.request_mode(line, params)?;
+                let page = page_of(&catalogue, kind, mode, params.cursor.as_deref())?;
                 let members = [self.modern_list(), page];
                 Ok(Outcome::Reply(Reply::members(id, &members)))
             }
@@ -68,6 +70,7 @@ impl Core {
                     raw,
                     params,
                     headers: line.headers(),
+                    mirrors: true,
                     client: &client_json(MODERN, meta.capabilities, meta.info),
                     hears: Hears {
                         progress_token: meta.progress_token.map(|token| token.get().into()),
@@ -76,7 +79,7 @@ impl Core {
                     session: None,
                     principal: &self.principal,
                 };
-                self.admit(request, line.flights())
+                self.admit(request, self.request_mode(line, params)?, line.flights())
             }
             Some(Method::Task(task)) => {
                 let asked = tasks::Asked {
@@ -97,6 +100,14 @@ impl Core {
             )
             | None => Err(Fault::UnknownMethod(method.to_owned())),
         }
+    }
+}
+
+impl Core {
+    /// What `tools/list` offers: as the request says, else its connection, else the configuration.
+    fn request_mode(&self, line: &Line<'_>, params: &Params<'_>) -> Result<ToolsMode, Fault> {
+        let said = params.meta.tools.or(line.tools()?);
+        Ok(said.unwrap_or(self.config.tools))
     }
 }
 

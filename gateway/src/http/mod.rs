@@ -34,7 +34,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::answer::Reply;
 use crate::core::Core;
-use crate::dispatch::Presented;
+use crate::dispatch::{Line, Presented};
 use crate::era::{Era, MODERN, Revision};
 use crate::error::Fault;
 use crate::headers;
@@ -171,15 +171,20 @@ async fn upgrade_to_websocket(
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         return response;
     }
+    let tools = match Line::alone(request.headers()).tools() {
+        Ok(tools) => tools,
+        Err(fault) => return error(StatusCode::BAD_REQUEST, &fault),
+    };
     let wish = match Wish::of(request.headers()) {
         Ok(wish) => wish,
         Err(fault) => return error(StatusCode::BAD_REQUEST, &fault),
     };
-    let desk = match wish.grant(core, stop).await {
+    let mut desk = match wish.grant(core, stop).await {
         Ok(desk) => desk,
         Err(fault @ Fault::Refused(_)) => return error(StatusCode::SERVICE_UNAVAILABLE, &fault),
         Err(fault) => return reply(Reply::error(None, &fault, LEGACY)),
     };
+    desk.tools = tools;
     if let Some((id, received)) = desk.resumable() {
         let headers = response.headers_mut();
         if let Ok(id) = HeaderValue::from_str(&id) {

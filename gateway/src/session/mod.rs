@@ -31,6 +31,7 @@ use crate::era::Revision;
 use crate::flights::Flights;
 use crate::level::Level;
 use crate::listening::Listening;
+use crate::search::ToolsMode;
 use crate::websocket::{Desk, Wanted};
 use channel::Channel;
 
@@ -59,6 +60,8 @@ pub struct Introduction<'a> {
     pub capabilities: Option<&'a RawValue>,
     /// MCP `Implementation`.
     pub info: Option<&'a RawValue>,
+    /// What `tools/list` shall offer.
+    pub tools: Option<ToolsMode>,
 }
 
 /// A legacy session.
@@ -72,6 +75,8 @@ pub struct Session {
     /// The `client` of every task, up to what differs between calls: see [`crate::call`].
     client: Box<str>,
     log_level: AtomicU8,
+    /// What `tools/list` offers, where the client said so.
+    tools: Option<ToolsMode>,
     flights: Arc<Flights>,
     /// What it hears of resources, once it has subscribed or listens.
     ear: OnceLock<Arc<Ear>>,
@@ -143,6 +148,12 @@ impl Session {
     #[must_use]
     pub fn client(&self) -> &str {
         &self.client
+    }
+
+    /// What `tools/list` offers, where the client said so.
+    #[must_use]
+    pub fn tools(&self) -> Option<ToolsMode> {
+        self.tools
     }
 
     /// The requests that are being served.

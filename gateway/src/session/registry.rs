@@ -361,6 +361,7 @@ fn begin(
         revision,
         capabilities,
         info,
+        tools,
     } = introduction;
     let created = now();
     Session {
@@ -374,6 +375,7 @@ fn begin(
         },
         client: client_json(revision.as_str(), capabilities, info).into(),
         log_level: AtomicU8::new(Level::Info.rank()),
+        tools,
         flights,
         ear: OnceLock::new(),
         remembered: Vec::new(),

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{Session, Transport, Way};
 use crate::era::Revision;
 use crate::level::Level;
+use crate::search::ToolsMode;
 use crate::store::sessions::{Changed, StoredSession};
 
 impl Transport {
@@ -35,6 +36,7 @@ impl Session {
             revision: self.revision.as_str().to_owned(),
             client: self.client.to_string(),
             level: level.to_owned(),
+            tools: self.tools.map_or("", ToolsMode::as_str).to_owned(),
             subscriptions,
             created: self.created,
             used,
@@ -72,6 +74,8 @@ impl Session {
             transport,
             client: stored.client.into(),
             log_level: AtomicU8::new(level.rank()),
+            // Empty where the client did not say.
+            tools: stored.tools.parse().ok(),
             flights: Arc::default(),
             ear: OnceLock::new(),
             remembered: serde_json::from_str(&stored.subscriptions).unwrap_or_default(),

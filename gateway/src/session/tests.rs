@@ -43,6 +43,7 @@ fn introduction() -> Introduction<'static> {
         revision: Revision::LATEST,
         capabilities: None,
         info: Some(serde_json::from_str(r#"{"name":"probe","version":"1"}"#).unwrap()),
+        tools: None,
     }
 }
 

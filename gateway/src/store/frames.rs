@@ -190,11 +190,11 @@ fn take_over(
     let found = conn
         .prepare_cached(
             "SELECT handle, principal, transport, revision, client, level, subscriptions, created,
-                    used, epoch, received, acknowledged
+                    used, tools, epoch, received, acknowledged
              FROM sessions WHERE handle = ?1 AND principal = ?2 AND transport = 'websocket'",
         )?
         .query_row((&handle, principal), |row| {
-            let numbers = (row.get(9)?, row.get(10)?, row.get(11)?);
+            let numbers = (row.get(10)?, row.get(11)?, row.get(12)?);
             Ok((read_row(row)?, numbers))
         })
         .optional()?;

@@ -12,6 +12,8 @@ CREATE TABLE sessions (
     revision TEXT NOT NULL,
     client TEXT NOT NULL,
     level TEXT NOT NULL,
+    -- `all`, `search`, or empty where the client did not say.
+    tools TEXT NOT NULL DEFAULT '',
     -- A JSON array of URIs.
     subscriptions TEXT NOT NULL,
     -- Milliseconds since the Unix epoch.

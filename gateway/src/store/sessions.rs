@@ -15,6 +15,8 @@ pub(crate) struct StoredSession {
     pub revision: String,
     pub client: String,
     pub level: String,
+    /// Empty where the client did not say.
+    pub tools: String,
     /// A JSON array of URIs.
     pub subscriptions: String,
     /// Milliseconds since the Unix epoch, as is `used`.
@@ -37,8 +39,8 @@ impl Store {
         self.write(move |conn| {
             conn.prepare_cached(
                 "INSERT INTO sessions (handle, principal, transport, revision, client, level,
-                                       subscriptions, created, used)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                                       subscriptions, created, used, tools)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             )?
             .execute((
                 session.handle,
@@ -50,6 +52,7 @@ impl Store {
                 session.subscriptions,
                 session.created,
                 session.used,
+                session.tools,
             ))?;
             Ok(())
         })
@@ -62,7 +65,7 @@ impl Store {
             Ok(conn
                 .prepare_cached(
                     "SELECT handle, principal, transport, revision, client, level, subscriptions,
-                            created, used
+                            created, used, tools
                      FROM sessions WHERE handle = ?1",
                 )?
                 .query_row([handle], read_row)
@@ -136,6 +139,7 @@ pub(super) fn read_row(row: &Row<'_>) -> rusqlite::Result<StoredSession> {
         subscriptions: row.get(6)?,
         created: row.get(7)?,
         used: row.get(8)?,
+        tools: row.get(9)?,
     })
 }
 
@@ -190,6 +194,7 @@ mod tests {
             revision: "2025-11-25".into(),
             client: "{".into(),
             level: "info".into(),
+            tools: String::new(),
             subscriptions: "[]".into(),
             created: used,
             used,

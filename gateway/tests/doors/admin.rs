@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use dormouse_contract::door::Door;
 use http::{Method, StatusCode};
+use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::http_client::{open_session, send};
-use crate::platform::{Platform, TOOLS, pool};
+use crate::platform::{Platform, TOOLS, library, pool};
 use crate::socket_client::open;
 
 async fn serve_admin(platform: &Platform) -> std::net::SocketAddr {
@@ -45,6 +46,23 @@ async fn it_tells_of_sessions_catalogue_and_metrics() {
     assert_eq!(catalogue["tools"][TOOLS.len()]["name"], "more__echo");
     assert_eq!(catalogue["tools"][TOOLS.len()]["declared"], "echo");
     assert_eq!(catalogue["remarks"][0]["pool"], "more");
+    assert_eq!(catalogue["remarks"][0]["tool"], "echo");
+    platform.register(vec![library("books")]).await;
+    let offered = loop {
+        let catalogue = get("/catalogue").await.json().await;
+        if catalogue["tools"] == json!([]) {
+            break catalogue;
+        }
+    };
+    assert_eq!(offered["prompts"][0]["name"], "greet");
+    assert_eq!(
+        offered["resources"][0],
+        json!({"uri":"test://fixed","pool":"books"})
+    );
+    assert_eq!(
+        offered["resourceTemplates"],
+        json!([{"uri":"test://item/{id}","pool":"books"}])
+    );
 
     let metrics = get("/metrics").await;
     assert_eq!(metrics.text().await, "dormouse_calls_total 1\n");

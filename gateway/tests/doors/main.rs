@@ -16,6 +16,7 @@ mod platform;
 mod recent;
 mod resume;
 mod resumed_socket;
+mod search;
 mod socket_client;
 mod suspension;
 mod tasks;

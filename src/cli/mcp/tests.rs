@@ -71,6 +71,7 @@ fn connection(mcp_url: &str, token: &str) -> Connection {
     Connection {
         mcp_url: mcp_url.to_owned(),
         coordinator_url: String::new(),
+        admin_url: String::new(),
         token: Some(token.to_owned()),
     }
 }

@@ -10,6 +10,7 @@ async fn stage() -> (tempfile::TempDir, Store, Owner) {
         revision: "2025-11-25".into(),
         client: "{".into(),
         level: "info".into(),
+        tools: String::new(),
         subscriptions: "[]".into(),
         created: 0,
         used: 0,

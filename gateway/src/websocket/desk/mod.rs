@@ -28,6 +28,7 @@ use crate::flights::Flights;
 use crate::jsonrpc::RequestId;
 use crate::listening::{Heard, Listening};
 use crate::outbox::Outbox;
+use crate::search::ToolsMode;
 use crate::session::Session;
 use crate::store::frames::Owner;
 pub(crate) use parting::Wanted;
@@ -79,6 +80,8 @@ pub(super) struct Opening {
 pub(crate) struct Desk {
     pub(super) core: Arc<Core>,
     pub(super) session: Option<Arc<Session>>,
+    /// What the connection said of the tools to be offered.
+    pub tools: Option<ToolsMode>,
     flights: Arc<Flights>,
     outbox: Arc<Outbox>,
     /// Of a session that can be resumed.
@@ -105,6 +108,7 @@ impl Desk {
         let desk = Self {
             core,
             session: None,
+            tools: None,
             flights: Arc::default(),
             outbox: Arc::default(),
             relay,

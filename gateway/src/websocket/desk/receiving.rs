@@ -51,6 +51,7 @@ impl Desk {
         let line = Line::Socket {
             session: self.session.as_ref(),
             flights: &self.flights,
+            tools: self.tools,
             id: self.relay.as_ref().map(|relay| relay.id()),
         };
         match self.core.take(&line, incoming) {
@@ -74,6 +75,7 @@ impl Desk {
         let line = Line::Socket {
             session: self.session.as_ref(),
             flights: &self.flights,
+            tools: self.tools,
             id: None,
         };
         let revision = self.session.as_ref().map(|session| session.revision());

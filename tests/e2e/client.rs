@@ -59,7 +59,8 @@ impl Running {
         Seen(self.seen)
     }
 
-    async fn go_on(&mut self) {
+    /// Lets it go on with its next action.
+    pub async fn go_on(&mut self) {
         self.input.write_all(b"\n").await.expect("it reads");
     }
 

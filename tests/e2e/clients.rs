@@ -112,6 +112,7 @@ async fn python_2_comes_back_for_its_answer_in_the_modern_era() {
 
 #[tokio::test]
 async fn prompts_and_resources_are_read_by_every_client() {
+    let platform = Platform::start([Pool::conformance("conformance")]).await;
     for (scheme, client) in [
         ("ws", node("sdk1.mjs")),
         ("http", node("sdk1.mjs")),
@@ -123,7 +124,7 @@ async fn prompts_and_resources_are_read_by_every_client() {
         ("http", legacy(python("fastmcp", "fast.py"))),
         ("http", python("fastmcp", "fast.py")),
     ] {
-        let seen = act(scheme, client, "features").await;
+        let seen = act(&platform, scheme, client, "features").await;
         let featured = seen.only("featured");
         let prompt = "Prompt with arguments: arg1='cheese', arg2='ham'";
         assert_eq!(featured["prompt"], prompt);
@@ -145,6 +146,7 @@ async fn prompts_and_resources_are_read_by_every_client() {
 
 #[tokio::test]
 async fn changes_are_heard_by_every_client_that_can_listen() {
+    let platform = Platform::start([Pool::conformance("conformance")]).await;
     for (scheme, client) in [
         ("ws", node("sdk1.mjs")),
         ("http", node("sdk1.mjs")),
@@ -154,7 +156,7 @@ async fn changes_are_heard_by_every_client_that_can_listen() {
         ("http", legacy(python("2", "sdk2.py"))),
         ("http", python("2", "sdk2.py")),
     ] {
-        let seen = act(scheme, client, "watch").await;
+        let seen = act(&platform, scheme, client, "watch").await;
         let heard: Vec<_> = seen.all("heard").map(|line| &line["method"]).collect();
         let changes = ["resources/updated", "tools/list_changed"];
         let changes = changes.map(|change| json!(format!("notifications/{change}")));
@@ -164,12 +166,41 @@ async fn changes_are_heard_by_every_client_that_can_listen() {
     }
 }
 
-/// Starts a platform, and a client that does one thing.
-async fn act(scheme: &str, client: Client, action: &str) -> Seen {
-    let platform = Platform::start([Pool::conformance("conformance")]).await;
+#[tokio::test]
+async fn sessions_go_on_after_the_platform_was_killed() {
+    let setup = Setup::new([Pool::fixture("fixture")]).fixed_ports();
+    let mut platform = setup.start().await;
+    let mut clients = [
+        node("sdk1.mjs"),
+        legacy(node("sdk2.mjs")),
+        legacy(python("2", "sdk2.py")),
+        legacy(python("fastmcp", "fast.py")),
+    ]
+    .map(|client| {
+        let mut command = client.command(&format!("http://{}/mcp", platform.mcp()));
+        command.args(["echo", "pause", "echo"]);
+        Running::start(command, &platform)
+    });
+    for client in &mut clients {
+        client.read_until("paused").await;
+    }
+    platform.kill().await;
+    platform.restart().await;
+    for mut client in clients {
+        client.go_on().await;
+        let seen = client.finish().await;
+        let echoed: Vec<_> = seen.all("called").map(|line| &line["result"]).collect();
+        assert_eq!(echoed.len(), 2, "{seen:#?}");
+        assert_eq!(echoed[0], echoed[1]);
+        assert_eq!(seen.all("connected").count(), 1);
+    }
+}
+
+/// Runs a client that does one thing.
+async fn act(platform: &Platform, scheme: &str, client: Client, action: &str) -> Seen {
     let mut command = client.command(&format!("{scheme}://{}/mcp", platform.mcp()));
     command.arg(action);
-    Running::start(command, &platform).finish().await
+    Running::start(command, platform).finish().await
 }
 
 /// Starts a platform that asks for a token, and a client that does everything.

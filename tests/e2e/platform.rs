@@ -206,9 +206,9 @@ impl Platform {
         self.folder.path().to_owned()
     }
 
-    /// The environment variable of those processes that must not outlive it.
-    pub fn mark(&self) -> (&'static str, &str) {
-        (MARK, &self.run)
+    /// The environment variable of other processes that must be gone when it stops: its clients.
+    pub fn mark(&self) -> (&'static str, String) {
+        (MARK, format!("{}/clients", self.run))
     }
 
     /// Everything it has said so far.
@@ -334,7 +334,8 @@ impl Platform {
                 None => std::thread::sleep(Duration::from_millis(5)),
             }
         };
-        let left = leftovers::find(&self.run);
+        let mut left = leftovers::find(&self.run);
+        left.extend(leftovers::find(&self.mark().1));
         for (pid, _) in &left {
             let pid = i32::try_from(*pid).ok().and_then(Pid::from_raw);
             let _ = kill_process(pid.expect("a pid"), Signal::KILL);

@@ -19,7 +19,7 @@ export function print(step, what = {}) {
   console.log(JSON.stringify({ step, ...what }));
 }
 
-/** Whoever runs this says when the call has come far enough to be cancelled, and when that is seen. */
+/** Whoever runs this says when to go on. */
 export async function lineOfInput() {
   process.stdin.ref();
   await once(process.stdin, "data");
@@ -116,6 +116,11 @@ function actionTable(client, listen, call) {
       const changed = once(ears, "notifications/tools/list_changed");
       await call("test_trigger_tool_change", {});
       await changed;
+    },
+    // Something happens to the platform meanwhile.
+    async pause() {
+      print("paused");
+      await lineOfInput();
     },
     async cancel() {
       const abort = new AbortController();

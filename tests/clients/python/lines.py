@@ -62,7 +62,7 @@ async def hear(message):
 
 
 async def line_of_input():
-    """Whoever runs this says when the call has come far enough to be cancelled, and when that is seen."""
+    """Whoever runs this says when to go on."""
     await anyio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True)
 
 
@@ -105,6 +105,11 @@ class Actions:
             if cursor is None:
                 break
         print_line("listed", tools=names, **extra)
+
+    async def pause(self):
+        """Something happens to the platform meanwhile."""
+        print_line("paused")
+        await line_of_input()
 
     async def cancel(self):
         async with anyio.create_task_group() as calls:
@@ -152,6 +157,7 @@ class Actions:
             "ping": self.ping,
             "features": self.features,
             "watch": self.watch,
+            "pause": self.pause,
             "cancel": self.cancel,
             # Whoever runs this cuts the connection when progress is seen: the SDK takes it up again.
             "resume": lambda: self.call("test_reconnection", {}, progress=print_progress),

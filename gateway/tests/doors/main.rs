@@ -7,6 +7,7 @@ mod catalogue;
 mod door;
 mod drain;
 mod features;
+mod fuzz;
 mod http_client;
 mod legacy;
 mod limits;

@@ -13,14 +13,14 @@ use crate::platform::{Platform, Process};
 use crate::socket_client::{Socket, connect, connect_with};
 
 /// A client that counts what it receives.
-struct Client {
-    socket: Socket,
-    session: String,
-    received: u64,
+pub struct Client {
+    pub socket: Socket,
+    pub session: String,
+    pub received: u64,
 }
 
 impl Client {
-    async fn open(address: SocketAddr) -> Self {
+    pub async fn open(address: SocketAddr) -> Self {
         let (socket, response) = connect_with(address, &[("dormouse-resume", "new")])
             .await
             .unwrap();
@@ -37,7 +37,7 @@ impl Client {
         client
     }
 
-    async fn receive(&mut self) -> Value {
+    pub async fn receive(&mut self) -> Value {
         let message = self.socket.receive().await;
         self.received += 1;
         message
@@ -48,7 +48,7 @@ impl Client {
         self.receive().await
     }
 
-    async fn lose(self) -> Lost {
+    pub async fn lose(self) -> Lost {
         self.socket.lose();
         Lost {
             session: self.session,
@@ -58,13 +58,13 @@ impl Client {
 }
 
 #[derive(Clone)]
-struct Lost {
+pub struct Lost {
     session: String,
-    received: u64,
+    pub received: u64,
 }
 
 impl Lost {
-    async fn try_resume(&self, address: SocketAddr) -> Result<(Client, u64), Error> {
+    pub async fn try_resume(&self, address: SocketAddr) -> Result<(Client, u64), Error> {
         let received = self.received.to_string();
         let headers = [
             ("mcp-session-id", self.session.as_str()),
@@ -84,7 +84,7 @@ impl Lost {
         self.try_resume(address).await.unwrap().0
     }
 
-    async fn refused(&self, address: SocketAddr) -> StatusCode {
+    pub async fn refused(&self, address: SocketAddr) -> StatusCode {
         match self.try_resume(address).await {
             Err(Error::Http(response)) => response.status(),
             other => panic!("{:?}", other.err()),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dormouse_broker::{NewTask, TaskId};
+use dormouse_broker::{NewTask, State, TaskId};
 
 use crate::core::Core;
 use crate::era::Era;
@@ -17,6 +17,9 @@ pub(crate) struct Abandoned {
     own: bool,
     /// Whether going away without a word cancels it.
     armed: bool,
+    /// It goes on with what another request began, and so may a third: each retry that carries
+    /// the same state.
+    resumed: bool,
 }
 
 impl Abandoned {
@@ -27,6 +30,7 @@ impl Abandoned {
             task: task.id,
             own: true,
             armed: era == Era::Modern && task.idempotency.is_none(),
+            resumed: false,
         }
     }
 
@@ -37,12 +41,24 @@ impl Abandoned {
             task,
             own: true,
             armed,
+            resumed: true,
         }
     }
 
     /// The call has ended, or is another's too: nothing is to be cancelled any more.
     pub fn settle(&mut self) {
         (self.own, self.armed) = (false, false);
+    }
+
+    /// Whether the same retry came again, over another connection: it waits for the task, or was
+    /// told what the task asks now.
+    async fn is_taken_up(&self) -> bool {
+        let broker = &self.core.broker;
+        if !self.resumed || broker.is_waited_for(self.task) {
+            return self.resumed;
+        }
+        let standing = broker.standing(self.task).await;
+        matches!(standing, Ok(Some(standing)) if standing.state == State::Suspended)
     }
 
     /// Cancels the task now.
@@ -75,9 +91,13 @@ impl Drop for Abandoned {
             task: self.task,
             own: true,
             armed: false,
+            resumed: self.resumed,
         };
         runtime.spawn(async move {
             tokio::time::sleep(late.core.config.cancel_grace).await;
+            if late.is_taken_up().await {
+                return;
+            }
             late.cancel("the client closed the stream").await;
         });
     }

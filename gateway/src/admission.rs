@@ -190,16 +190,21 @@ fn trace(params: &Params<'_>) -> TraceParent {
         .map_or_else(TraceParent::random, TraceParent::child)
 }
 
-fn idempotency(
-    request: &Request<'_>,
-    arguments: Option<Value>,
-) -> Result<Option<Idempotency>, Fault> {
+/// The idempotency key, of the header or of `_meta`.
+fn key<'a>(request: &'a Request<'_>) -> Result<Option<&'a str>, Fault> {
     let header = match request.headers {
         Some(headers) => headers::single(headers, headers::IDEMPOTENCY_KEY)
             .map_err(|fault| Fault::InvalidParams(fault.to_string()))?,
         None => None,
     };
-    let Some(key) = header.or(request.params.meta.idempotency_key.as_deref()) else {
+    Ok(header.or(request.params.meta.idempotency_key.as_deref()))
+}
+
+fn idempotency(
+    request: &Request<'_>,
+    arguments: Option<Value>,
+) -> Result<Option<Idempotency>, Fault> {
+    let Some(key) = key(request)? else {
         return Ok(None);
     };
     if key.is_empty() || key.len() > LONGEST_KEY {

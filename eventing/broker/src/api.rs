@@ -102,6 +102,12 @@ impl Broker {
         self.hub.wait(task)
     }
 
+    /// Whether anybody waits for news of a task.
+    #[must_use]
+    pub fn is_waited_for(&self, task: TaskId) -> bool {
+        self.hub.is_waited_for(task)
+    }
+
     /// Accepts a task: when this returns `Ok`, it is stored and promised.
     ///
     /// # Errors

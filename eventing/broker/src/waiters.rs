@@ -236,6 +236,13 @@ impl Hub {
         }
     }
 
+    /// Whether anybody waits for a task.
+    pub(crate) fn is_waited_for(&self, task: TaskId) -> bool {
+        let entries = self.lock();
+        let entry = entries.get(&task);
+        entry.is_some_and(|entry| !entry.listeners.is_empty())
+    }
+
     /// The pool whose running attempt this is.
     pub(crate) fn pool_of(&self, task: TaskId, token: AttemptToken) -> Option<Arc<str>> {
         let entries = self.lock();

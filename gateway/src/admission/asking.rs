@@ -2,7 +2,7 @@
 
 use dormouse_contract::manifest::TaskSupport;
 
-use super::{Found, Request};
+use super::{Found, Request, key};
 use crate::call::Retry;
 use crate::era::Era;
 use crate::error::Fault;
@@ -65,7 +65,7 @@ pub(super) fn way(request: &Request<'_>, found: &Found<'_>) -> Result<Asking, Fa
 /// A request that comes back with what it was asked.
 ///
 /// # Errors
-/// When the state was not made for it.
+/// When the state was not made for it, or there are several keys.
 pub(super) fn retry(
     keys: &Keys,
     request: &Request<'_>,
@@ -85,7 +85,7 @@ pub(super) fn retry(
         era: request.era,
         target: found.target.clone(),
         task,
-        has_key: request.params.meta.idempotency_key.is_some(),
+        has_key: key(request)?.is_some(),
         hears: request.hears.clone(),
         flight: None,
         asking,

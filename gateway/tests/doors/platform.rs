@@ -235,6 +235,7 @@ async fn run(broker: Broker, functions: Functions, claim: Claim) {
         return;
     }
     let arguments = &requested["params"]["arguments"];
+    let asks = claim.replay.is_none() || arguments["text"] != "wait";
     let report = match &*claim.capability {
         "echo" => Report::Completed(result(&arguments.to_string())),
         "pretty" => Report::Completed(Bytes::from_static(b"{\n  \"content\": []\r\n}")),
@@ -242,7 +243,8 @@ async fn run(broker: Broker, functions: Functions, claim: Claim) {
             tell(&broker, &claim).await;
             Report::Completed(result("told"))
         }
-        "wait" => {
+        "ask" if asks => ask(&claim),
+        "wait" | "ask" => {
             tokio::select! {
                 () = claim.cancelled.cancelled() => {
                     functions.cancelled.notify_one();
@@ -254,7 +256,6 @@ async fn run(broker: Broker, functions: Functions, claim: Claim) {
                 }
             }
         }
-        "ask" => ask(&claim),
         "break" => failed(-32_603, Outcome::Unknown),
         "refuse" => failed(-32_602, Outcome::Failed),
         other => panic!("no such tool: {other}"),
@@ -297,7 +298,7 @@ async fn tell(broker: &Broker, claim: &Claim) {
     tokio::time::sleep(Duration::from_millis(20)).await;
 }
 
-/// Asks two things at once, then tells the answers.
+/// Asks two things at once, then tells the answers; given the text `wait`, it waits instead.
 fn ask(claim: &Claim) -> Report {
     match &claim.replay {
         Some(replay) => Report::Completed(result(std::str::from_utf8(&replay.answers).unwrap())),

@@ -1,5 +1,7 @@
 //! Calls that ask their client something, in the way of each era.
 
+use std::time::Duration;
+
 use dormouse_broker::TaskFilter;
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -54,6 +56,47 @@ async fn a_modern_client_is_asked_by_a_result_and_answers_with_its_retry() {
     let again = post_modern(platform.address, &retry).await.answer().await;
     assert_eq!(again["result"], answer["result"]);
     assert_eq!(platform.runs(), runs);
+}
+
+#[tokio::test]
+async fn a_retry_whose_connection_breaks_may_come_again() {
+    let platform = Platform::start_with(|config| {
+        config.stream_after = Duration::from_millis(5);
+        config.cancel_grace = Duration::from_millis(5);
+    })
+    .await;
+    let patient = |id, more: Value| {
+        let mut call = ask(id, more);
+        call["params"]["arguments"]["text"] = "wait".into();
+        call
+    };
+    let first = post_modern(platform.address, &patient(1, json!({}))).await;
+    let state = first.answer().await["result"]["requestState"].take();
+    let responses = json!({"grade": grade(), "where": roots()});
+    let retry = patient(
+        2,
+        json!({"requestState": state, "inputResponses": responses}),
+    );
+    let broken = post_modern(platform.address, &retry).await;
+    let again = post_modern(platform.address, &retry).await;
+    assert!(broken.is_stream() && again.is_stream());
+    drop(broken);
+    // When this one's grace is over, the other's is too.
+    let other = modern(3, "tools/call", json!({"name": "wait"}));
+    drop(post_modern(platform.address, &other).await);
+    platform.functions.cancelled.notified().await;
+    platform.functions.go_on.add_permits(1);
+    let answer = again.answer().await;
+    assert_eq!(answer["result"]["content"][0]["text"], "waited", "{answer}");
+    // Nobody comes again for this one.
+    let first = post_modern(platform.address, &patient(4, json!({}))).await;
+    let state = first.answer().await["result"]["requestState"].take();
+    let retry = patient(
+        5,
+        json!({"requestState": state, "inputResponses": responses}),
+    );
+    drop(post_modern(platform.address, &retry).await);
+    platform.functions.cancelled.notified().await;
 }
 
 #[tokio::test]

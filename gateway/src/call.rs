@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use dormouse_broker::{Accepted, NewTask, TaskId};
+use dormouse_contract::policy::Stored;
 use tracing::Instrument as _;
 
 use crate::abandoned::Abandoned;
@@ -103,6 +104,11 @@ impl Call {
             began,
         } = *self;
         let task = new_task.id;
+        let mut new_task = new_task;
+        // Who follows a call as a task comes back for it, so it has a row from the start.
+        if detached || asking.may_defer() {
+            new_task.delivery.stored = Stored::Always;
+        }
         let mut waiter = core.broker.wait(new_task.id);
         let mut abandoned = Abandoned::watch(&core, &new_task, era);
         let task = match core.broker.accept(new_task).await {

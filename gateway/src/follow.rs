@@ -64,6 +64,16 @@ pub(crate) enum Asking {
     },
 }
 
+impl Asking {
+    /// Whether the call may become a task of the client's when it takes long.
+    pub fn may_defer(&self) -> bool {
+        match self {
+            Self::Result { may_defer, .. } => *may_defer,
+            Self::Requests { .. } => false,
+        }
+    }
+}
+
 /// What came of following: the answer, `None` when the client wants none, and how the call counts.
 pub(crate) type Followed = (Option<Reply>, CallOutcome);
 
@@ -247,14 +257,8 @@ impl Follow {
     }
 
     fn patience(&self, task_after: Duration) -> Option<Pin<Box<Sleep>>> {
-        matches!(
-            self.asking,
-            Asking::Result {
-                may_defer: true,
-                ..
-            }
-        )
-        .then(|| Box::pin(tokio::time::sleep(task_after)))
+        let may_defer = self.asking.may_defer();
+        may_defer.then(|| Box::pin(tokio::time::sleep(task_after)))
     }
 }
 

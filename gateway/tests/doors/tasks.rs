@@ -1,9 +1,13 @@
 //! Calls that clients follow as tasks, in both eras.
 
+use std::sync::Arc;
+
+use dormouse_broker::TaskFilter;
+use dormouse_contract::policy::Stored;
 use serde_json::{Value, json};
 
 use crate::http_client::{modern, open_session, post, post_modern, request};
-use crate::platform::Platform;
+use crate::platform::{Platform, pool};
 use crate::socket_client::open;
 
 const EXTENSION: &str = "io.modelcontextprotocol/tasks";
@@ -97,6 +101,34 @@ async fn a_modern_task_is_cancelled() {
     assert_eq!(done["result"], json!({"resultType": "complete"}));
     until(&platform, &created["taskId"], "cancelled").await;
     platform.functions.cancelled.notified().await;
+}
+
+#[tokio::test]
+async fn what_is_followed_as_a_task_is_found_although_its_pool_stores_lazily() {
+    let platform = Platform::start().await;
+    let mut lazy = (*pool("lazy", &["echo", "wait"])).clone();
+    lazy.delivery.stored = Stored::Lazily;
+    let (slots, limit) = (lazy.slots, lazy.queue_limit);
+    let opened = platform.broker.open_pool(lazy.pool.clone(), slots, limit);
+    opened.await.unwrap();
+    platform.pools.send(Arc::new(vec![Arc::new(lazy)])).unwrap();
+    while platform.gateway.tools().len() != 2 {
+        tokio::task::yield_now().await;
+    }
+    let call = declared(1, "tools/call", json!({"name": "wait"}));
+    let created = post_modern(platform.address, &call).await.json().await["result"].take();
+    let mut socket = open(platform.address, "2025-11-25").await;
+    let legacy = socket.ask(&legacy_call(1, "wait")).await["result"]["task"].take();
+    platform.functions.go_on.add_permits(2);
+    let ended = until(&platform, &created["taskId"], "completed").await;
+    assert_eq!(ended["result"]["content"][0]["text"], "waited");
+    until(&platform, &legacy["taskId"], "completed").await;
+    // Others leave nothing behind.
+    let echo = modern(2, "tools/call", json!({"name": "echo"}));
+    let echo = post_modern(platform.address, &echo).await.answer().await;
+    assert!(echo["result"]["content"].is_array(), "{echo}");
+    let tasks = platform.broker.tasks(TaskFilter::default()).await.unwrap();
+    assert_eq!(tasks.len(), 2);
 }
 
 fn legacy_call(id: u32, tool: &str) -> Value {

@@ -143,7 +143,7 @@ impl Call {
             flight,
             asking,
         };
-        let (reply, outcome) = follow.run(&core, task, &mut waiter, abandoned).await;
+        let (reply, outcome) = follow.run(&core, task, &mut waiter, abandoned, 0).await;
         target.meters.count(outcome, began);
         tracing::debug!(outcome = outcome.as_str(), "call answered");
         reply

@@ -79,13 +79,14 @@ pub(crate) type Followed = (Option<Reply>, CallOutcome);
 
 impl Follow {
     /// Waits until the task has ended, asks something that ends the request, or the client wants
-    /// no answer any more.
+    /// no answer any more. What rounds up to `told` ask is not news.
     pub async fn run(
         self,
         core: &Core,
         task: TaskId,
         waiter: &mut Waiter,
         mut abandoned: Abandoned,
+        told: u32,
     ) -> Followed {
         let mut pulse =
             (self.hears.progress_token.is_some()).then(|| Pulse::new(core.config.progress_every));
@@ -106,6 +107,7 @@ impl Follow {
                             pulse.saw(&notification);
                         }
                     }
+                    Some(News::Suspended { round, .. }) if round <= told => {}
                     Some(News::Suspended { task, round, asks }) => {
                         let round = Round { task, round };
                         if let Some(followed) = self.suspended(core, round, asks, &mut abandoned).await {
@@ -138,12 +140,13 @@ impl Follow {
     }
 
     /// Goes on with a task that another request began: for a retry, a resumed stream, or who asks
-    /// for a result. `of` is the round that the client answers, if it does.
+    /// for a result.
     pub async fn resume(self, core: &Core, task: TaskId, abandoned: Abandoned) -> Followed {
-        // First the place in the queue of news, then the look: nothing falls between the two.
+        // First the place in the queue of news, then the look: nothing falls between the two. What
+        // was seen may be in the news, too.
         let mut waiter = core.broker.wait(task);
         let mut abandoned = abandoned;
-        match core.broker.standing(task).await {
+        let told = match core.broker.standing(task).await {
             Err(error) => {
                 abandoned.settle();
                 tracing::error!(%task, %error, "the store cannot be read");
@@ -170,10 +173,11 @@ impl Follow {
                 if let Some(followed) = self.suspended(core, round, asks, &mut abandoned).await {
                     return followed;
                 }
+                round.round
             }
-            Ok(Some(_)) => {}
-        }
-        self.run(core, task, &mut waiter, abandoned).await
+            Ok(Some(standing)) => standing.round.saturating_sub(1),
+        };
+        self.run(core, task, &mut waiter, abandoned, told).await
     }
 
     /// Asks what the task asks. `None`: the request goes on waiting.
@@ -295,4 +299,74 @@ pub(crate) fn now() -> Millis {
         .ok()
         .and_then(|since| Millis::try_from(since.as_millis()).ok())
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use dormouse_broker::{Asks, Broker, NewTask, Report, Work};
+    use dormouse_contract::door::Door;
+    use dormouse_contract::policy::Delivery;
+    use dormouse_contract::trace::TraceParent;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::era::Revision;
+    use crate::store::Store;
+
+    fn new_task(core: &Core) -> NewTask {
+        NewTask {
+            id: TaskId::new(),
+            pool: "p".into(),
+            capability: "t".into(),
+            work: Work::Call(Bytes::from_static(b"{}")),
+            principal: Arc::clone(&core.principal),
+            reply_to: None,
+            affinity: None,
+            trace: TraceParent::random(),
+            idempotency: None,
+            delivery: Delivery::default(),
+        }
+    }
+
+    /// What is asked of who waits for a task since before it asks, and has seen what rounds up to
+    /// `told` ask.
+    async fn asked(told: u32) -> usize {
+        let data = tempfile::tempdir().unwrap();
+        let broker = Broker::open(dormouse_broker::Config::new(data.path())).unwrap();
+        broker.open_pool("p".into(), 1, 1).await.unwrap();
+        let store = Store::open(data.path()).unwrap();
+        let config = Config::new(Door::default());
+        let core = Arc::new(Core::new(config, broker.clone(), store, &Arc::default()));
+        let new_task = new_task(&core);
+        let task = new_task.id;
+        let mut waiter = broker.wait(task);
+        broker.accept(new_task).await.unwrap();
+        let claim = broker.claims().recv().await.unwrap();
+        let asks = Asks {
+            asks: Bytes::from_static(br#"{"where":{"method":"roots/list"}}"#),
+            revision: None,
+        };
+        let suspended = broker.settle(task, claim.token, Report::Suspended(asks));
+        suspended.await.unwrap();
+        broker.cancel(task, None, "enough").await.unwrap();
+        let outbox = Arc::<Outbox>::default();
+        let follow = Follow {
+            id: RequestId::from_json(serde_json::from_str("1").unwrap()).unwrap(),
+            era: Era::Legacy(Revision::LATEST),
+            feature: Feature::Tool,
+            hears: Hears::default(),
+            outbox: Arc::clone(&outbox),
+            flight: None,
+            asking: Asking::Requests { as_task: false },
+        };
+        let abandoned = Abandoned::resumed(&core, task, false);
+        let (_, outcome) = follow.run(&core, task, &mut waiter, abandoned, told).await;
+        assert_eq!(outcome, CallOutcome::Cancelled);
+        std::iter::from_fn(|| outbox.pop()).count()
+    }
+
+    #[tokio::test]
+    async fn what_was_asked_already_is_no_news() {
+        assert_eq!((asked(0).await, asked(1).await), (1, 0));
+    }
 }

@@ -206,9 +206,13 @@ impl Drop for Reader {
 
 /// Follows a call whether its client is connected or not, so that it can be cancelled, and be
 /// found by a client that comes back. What it tells is read from the channel, and so is its answer.
+/// When the channel is closed, with its session, nobody can come back, and the call goes on alone.
 pub(crate) fn follow(channel: Arc<Channel>, mut answer: Answer) {
     tokio::spawn(async move {
         let answer = poll_fn(|cx| {
+            if channel.poll_closed(cx).is_ready() {
+                return Poll::Ready(None);
+            }
             let polled = answer.as_mut().poll(cx);
             channel.wake();
             polled

@@ -36,6 +36,8 @@ struct State {
     reader: u64,
     is_read: bool,
     waker: Option<Waker>,
+    /// Who follows what is told here.
+    follower: Option<Waker>,
     end: End,
 }
 
@@ -130,6 +132,22 @@ impl Channel {
         let mut state = self.lock();
         state.end = End::Closed;
         state.wake();
+        if let Some(follower) = state.follower.take() {
+            follower.wake();
+        }
+    }
+
+    /// Ready when the stream was closed: nobody will come back for what would be told.
+    pub fn poll_closed(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut state = self.lock();
+        if matches!(state.end, End::Closed) {
+            return Poll::Ready(());
+        }
+        match &mut state.follower {
+            Some(follower) => follower.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+        Poll::Pending
     }
 
     /// Whether the stream has ended, be its answer read or not.
@@ -238,6 +256,7 @@ impl State {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     fn read(channel: &Channel, place: &mut Place) -> Option<Read> {
         let cx = Context::from_waker(Waker::noop());
@@ -317,6 +336,24 @@ mod tests {
         channel.tell("late".into());
         channel.end(Some("late".into()));
         assert_eq!(read(&channel, &mut place), Some(Read::End));
+    }
+
+    #[test]
+    fn who_follows_hears_of_the_close() {
+        struct Woken(AtomicBool);
+        impl std::task::Wake for Woken {
+            fn wake(self: Arc<Self>) {
+                self.0.store(true, Ordering::SeqCst);
+            }
+        }
+        let (channel, woken) = (Channel::default(), Arc::new(Woken(AtomicBool::new(false))));
+        let waker = Waker::from(Arc::clone(&woken));
+        let cx = Context::from_waker(&waker);
+        assert!(channel.poll_closed(&cx).is_pending());
+        channel.end(None);
+        assert!(!woken.0.load(Ordering::SeqCst));
+        channel.close();
+        assert!(woken.0.load(Ordering::SeqCst) && channel.poll_closed(&cx).is_ready());
     }
 
     proptest! {

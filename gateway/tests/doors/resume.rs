@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use dormouse_broker::TaskFilter;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -273,4 +274,24 @@ async fn too_many_sessions_are_told_when_none_of_them_rests() {
     tokio::time::timeout(Duration::from_secs(10), let_in)
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn an_ended_session_leaves_nobody_waiting_for_its_calls() {
+    let platform = Platform::start_with(at_once).await;
+    let id = open_session(platform.address, "2025-11-25").await;
+    let session = [("mcp-session-id", id.as_str())];
+    let ask = request(1, "tools/call", json!({"name": "ask", "arguments": {}}));
+    let mut stream = post(platform.address, &session, &ask).await;
+    stream.opened().await;
+    let asked = stream.event().await.unwrap();
+    assert_eq!(asked["method"], "elicitation/create");
+    let suspended = platform.broker.tasks(TaskFilter::default()).await.unwrap();
+    assert!(platform.broker.is_waited_for(suspended[0].id));
+    send(platform.address, Method::DELETE, "/mcp", &session, "").await;
+    let rest = stream.events().await;
+    assert!(rest.iter().all(|event| event["id"] != 1), "{rest:?}");
+    while platform.broker.is_waited_for(suspended[0].id) {
+        tokio::task::yield_now().await;
+    }
 }

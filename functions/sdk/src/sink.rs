@@ -27,6 +27,19 @@ pub(crate) enum SinkError {
     Request(#[from] http::Error),
 }
 
+impl SinkError {
+    /// Whether the sink says that sending the event again is pointless.
+    pub(crate) fn is_final(&self) -> bool {
+        match self {
+            Self::Refused(StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS)
+            | Self::Silent
+            | Self::Unreachable(_) => false,
+            Self::Refused(status) => status.is_client_error(),
+            Self::Request(_) => true,
+        }
+    }
+}
+
 pub(crate) struct Sink {
     uri: Uri,
     /// The extensions of `K_CE_OVERRIDES`, which Knative asks to set on every event sent.

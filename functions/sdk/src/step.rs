@@ -57,8 +57,10 @@ impl Context {
     ///
     /// Names have 1 to 128 visible ASCII characters and are unique in the task. Asks and other
     /// steps cannot stand inside. A result that could not be stored is a
-    /// [`ToolError::Retryable`]. In a task of an event, and in a function that no platform calls,
-    /// nothing is stored: the work runs whenever the handler does, with the same key.
+    /// [`ToolError::Retryable`], one that the platform refuses (a task holds up to 1,000 steps and
+    /// 4 MiB of results) a [`ToolError::Internal`]. In a task of an event, and in a function that
+    /// no platform calls, nothing is stored: the work runs whenever the handler does, with the same
+    /// key.
     ///
     /// ```
     /// use dormouse_function::{Context, NoArguments, ToolError};
@@ -135,7 +137,12 @@ impl Context {
         let what = format!("/step/{name}");
         let sent = outlet.send(STEPPED, &what, data.into());
         sent.await.map_err(|error| {
-            ToolError::retryable(format!("step `{name}` was done but not stored: {error}"))
+            let words = format!("step `{name}` was done but not stored: {error}");
+            // Another attempt would do the work again, and be refused again.
+            match error.is_final() {
+                true => ToolError::Internal(words),
+                false => ToolError::retryable(words),
+            }
         })
     }
 }

@@ -160,6 +160,18 @@ async fn a_step_that_could_not_be_stored_is_left_to_a_retry() {
 }
 
 #[tokio::test]
+async fn a_step_that_is_refused_ends_the_call() {
+    for status in [StatusCode::PAYLOAD_TOO_LARGE, StatusCode::CONFLICT] {
+        let stepping = Stepping::start(status).await;
+        let failed = Task::of("order").run(&stepping.function).await.failed();
+        assert_eq!(failed.outcome, task::Outcome::Failed);
+        let said = &failed.error.message;
+        assert!(said.contains("`pay` was done but not stored"), "{said}");
+        assert_eq!(stepping.done(), 1);
+    }
+}
+
+#[tokio::test]
 async fn misuse_is_told_in_words() {
     let stepping = Stepping::start(StatusCode::ACCEPTED).await;
     for (tool, said) in [

@@ -6,6 +6,9 @@ use dormouse_contract::suspension::{ELICIT, LIST_ROOTS, SAMPLE, Suspended, is_na
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+/// The most asks of one round: each is compared with those that were answered before.
+const MOST: usize = 256;
+
 /// Reads the data of a `task.suspended` reply, or says what is wrong with it.
 pub(crate) fn read(data: &Bytes) -> Result<Asks, String> {
     #[derive(Deserialize)]
@@ -28,6 +31,12 @@ pub(crate) fn read(data: &Bytes) -> Result<Asks, String> {
 fn check(suspended: &Suspended<'_>) -> Result<(), String> {
     if suspended.asks.is_empty() {
         return Err("there is no ask in it".to_owned());
+    }
+    if suspended.asks.len() > MOST {
+        return Err(format!(
+            "there are {} asks in it: ask at most {MOST} things at once",
+            suspended.asks.len()
+        ));
     }
     for (name, ask) in &suspended.asks {
         if !is_name(name) {
@@ -68,8 +77,13 @@ mod tests {
             r#"{{"asks":{{"{}":{{"method":"roots/list"}}}}}}"#,
             "x".repeat(129)
         );
+        let many: Vec<_> = (0..=MOST)
+            .map(|number| format!(r#""{number}":{{"method":"roots/list"}}"#))
+            .collect();
+        let many = format!(r#"{{"asks":{{{}}}}}"#, many.join(","));
         for (data, named) in [
             ("[]", "asks"),
+            (&many, "at most 256"),
             (r#"{"asks":{}}"#, "no ask"),
             (r#"{"asks":{"":{"method":"roots/list"}}}"#, "128"),
             (&long, "128"),

@@ -25,16 +25,26 @@ pub fn load(file: &Path) -> anyhow::Result<Keys> {
     parse(&text).with_context(|| format!("the state keys in {} are wrong", file.display()))
 }
 
+/// Written beside and renamed: a start that dies here leaves no file without a key behind.
 fn create(file: &Path) -> std::io::Result<String> {
     let key: [u8; 32] = rand::random();
-    let text: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut text: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+    text.push('\n');
+    let partial = file.with_extension("partial");
+    // What such a start left has its mode from then.
+    if let Err(error) = std::fs::remove_file(&partial)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        return Err(error);
+    }
     let mut made = std::fs::OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
-        .open(file)?;
+        .open(&partial)?;
     made.write_all(text.as_bytes())?;
-    made.write_all(b"\n")?;
+    made.sync_all()?;
+    std::fs::rename(&partial, file)?;
     Ok(text)
 }
 
@@ -68,6 +78,8 @@ fn key(line: &str) -> anyhow::Result<[u8; 32]> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
@@ -76,6 +88,9 @@ mod tests {
         let file = folder.path().join("state.keys");
         load(&file).unwrap();
         let made = std::fs::read_to_string(&file).unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
         load(&file).unwrap();
         assert_eq!(std::fs::read_to_string(&file).unwrap(), made);
         std::fs::write(&file, format!("{}\n\n{made}", "ab".repeat(32))).unwrap();

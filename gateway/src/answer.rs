@@ -20,6 +20,9 @@ pub struct Reply {
     pub text: String,
     /// The HTTP status, where the answer is all there is to the response.
     pub status: http::StatusCode,
+    /// It says that the platform stops, and its task goes on with the next start: who can come back
+    /// for the answer then is told nothing now.
+    pub is_cut: bool,
 }
 
 impl Reply {
@@ -89,7 +92,7 @@ impl Reply {
         match (read, result) {
             (Ok(()), Some(result)) => Self {
                 text: replace(whole, result, &relate(result.get(), task)),
-                status: self.status,
+                ..self
             },
             (Ok(()) | Err(_), _) => self,
         }
@@ -113,6 +116,7 @@ impl Reply {
         Self {
             text,
             status: fault.status(era),
+            is_cut: false,
         }
     }
 
@@ -137,6 +141,7 @@ impl Reply {
         Self {
             text,
             status: http::StatusCode::OK,
+            is_cut: false,
         }
     }
 }

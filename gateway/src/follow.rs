@@ -121,7 +121,7 @@ impl Follow {
                     }
                     None => {
                         abandoned.settle();
-                        return self.refuse(&Fault::Stopped);
+                        return self.cut();
                     }
                 },
                 () = out_of_patience(patience.as_mut()) => {
@@ -251,6 +251,14 @@ impl Follow {
             self.outbox.request(asked.request(&ask, as_task));
         }
         None
+    }
+
+    fn cut(&self) -> Followed {
+        let reply = Reply {
+            is_cut: true,
+            ..Reply::error(Some(&self.id), &Fault::Stopped, self.era)
+        };
+        (Some(reply), CallOutcome::Unknown)
     }
 
     fn refuse(&self, fault: &Fault) -> Followed {

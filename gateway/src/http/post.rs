@@ -286,7 +286,7 @@ async fn serve_run(
         Some((session, task)) => {
             let channel = Arc::new(Channel::begun(outbox, told));
             session.keep_call_stream(task, Arc::clone(&channel));
-            stream::follow(Arc::clone(&channel), answer);
+            stream::follow(Arc::clone(&channel), session.revision(), answer);
             sse::response(Reader::of_call(core, &session, channel, task, 0))
         }
         None => {

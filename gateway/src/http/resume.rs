@@ -29,7 +29,7 @@ pub(crate) async fn call(
     let channel = session.keep_call_stream(task, Arc::clone(&fresh));
     // Another connection may have come back for it at the same moment.
     if Arc::ptr_eq(&channel, &fresh) {
-        stream::follow(fresh, answer);
+        stream::follow(fresh, session.revision(), answer);
     }
     Some(Reader::of_call(core, session, channel, task, number))
 }

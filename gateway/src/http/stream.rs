@@ -207,7 +207,9 @@ impl Drop for Reader {
 /// Follows a call whether its client is connected or not, so that it can be cancelled, and be
 /// found by a client that comes back. What it tells is read from the channel, and so is its answer.
 /// When the channel is closed, with its session, nobody can come back, and the call goes on alone.
-pub(crate) fn follow(channel: Arc<Channel>, mut answer: Answer) {
+/// It is closed, too, when the platform stops before the answer is there: the client comes back for
+/// that.
+pub(crate) fn follow(channel: Arc<Channel>, revision: Revision, mut answer: Answer) {
     tokio::spawn(async move {
         let answer = poll_fn(|cx| {
             if channel.poll_closed(cx).is_ready() {
@@ -218,7 +220,11 @@ pub(crate) fn follow(channel: Arc<Channel>, mut answer: Answer) {
             polled
         });
         let answer = answer.await;
-        channel.end(answer.map(|reply| reply.text));
+        let comes_back = can_poll(revision) || channel.last() > 0;
+        match answer {
+            Some(reply) if reply.is_cut && comes_back => channel.close(),
+            answer => channel.end(answer.map(|reply| reply.text)),
+        }
     });
 }
 

@@ -144,14 +144,14 @@ fn take_up(core: &Arc<Core>, session: &Arc<Session>, desk: &mut Desk, flight: St
     let Some(id) = id else { return };
     let task = flight.task.and_then(|task| task.parse().ok());
     let era = Era::Legacy(session.revision());
-    let lost = Reply::error(Some(&id), &Fault::Interrupted, era).text;
+    let lost = Reply::error(Some(&id), &Fault::Interrupted, era);
     let (core, session, outbox) = (core.clone(), session.clone(), desk.outbox());
     let request = id.clone();
     desk.take_up(request, task, async move {
         match task {
             None => Some(lost),
             Some(task) => match regain::call(&core, &session, task, outbox).await {
-                Some(answer) => answer.await.map(|reply| reply.text),
+                Some(answer) => answer.await,
                 // It had not been stored: nothing ran.
                 None => Some(lost),
             },

@@ -295,3 +295,28 @@ async fn an_ended_session_leaves_nobody_waiting_for_its_calls() {
         tokio::task::yield_now().await;
     }
 }
+
+#[tokio::test]
+async fn a_call_that_sleeps_while_the_platform_stops_is_asked_again_after_the_start() {
+    let data = tempfile::tempdir().unwrap();
+    let before = Process::start_with(data.path(), at_once).await;
+    let address = before.platform.address;
+    let id = open_session(address, "2025-11-25").await;
+    let session = [("mcp-session-id", id.as_str())];
+    let ask = request(1, "tools/call", json!({"name": "ask", "arguments": {}}));
+    let mut stream = post(address, &session, &ask).await;
+    stream.opened().await;
+    let asked = stream.event().await.unwrap();
+    assert_eq!(asked["method"], "elicitation/create");
+    let first = stream.last_event_id.clone();
+    before.platform.broker.stop().await;
+    let rest = stream.events().await;
+    assert!(rest.iter().all(|event| event["id"] != 1), "{rest:?}");
+    before.kill(data.path()).await;
+
+    let after = Process::start(data.path()).await;
+    let mut stream = get(&after.platform, &id, &first).await;
+    stream.opened().await;
+    assert_eq!(stream.event().await.unwrap()["id"], asked["id"]);
+    after.kill(data.path()).await;
+}

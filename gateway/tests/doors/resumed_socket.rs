@@ -335,3 +335,23 @@ async fn frames_that_a_client_confirmed_are_forgotten() {
     let mut client = lost.resume(platform.address).await;
     assert_eq!(client.ask(&call(1, "echo")).await["id"], 1);
 }
+
+#[tokio::test]
+async fn a_call_that_sleeps_while_the_platform_stops_is_asked_again_after_the_start() {
+    let data = tempfile::tempdir().unwrap();
+    let before = Process::start(data.path()).await;
+    let mut client = Client::open(before.platform.address).await;
+    let asked = client.ask(&call(1, "ask")).await;
+    assert_eq!(asked["method"], "elicitation/create");
+    client.receive().await;
+    before.platform.stop.cancel();
+    before.platform.broker.stop().await;
+    assert_eq!(client.socket.closed().await, CloseCode::Away);
+    let lost = client.lose().await;
+    before.kill(data.path()).await;
+
+    let after = Process::start(data.path()).await;
+    let mut client = lost.resume(after.platform.address).await;
+    assert_eq!(client.receive().await["id"], asked["id"]);
+    after.kill(data.path()).await;
+}

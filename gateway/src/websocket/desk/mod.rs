@@ -22,6 +22,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::relay::Relay;
+use crate::answer::Reply;
 use crate::core::Core;
 use crate::era::{Era, Revision};
 use crate::flights::Flights;
@@ -66,7 +67,7 @@ pub(super) struct Kept {
     /// What it became, where the broker knows it.
     task: Option<TaskId>,
     /// `None` wants no answer.
-    text: Option<String>,
+    reply: Option<Reply>,
 }
 
 /// The beginning of such a session.
@@ -251,8 +252,10 @@ impl Desk {
         let Some(relay) = &mut self.relay else { return };
         // What it told goes before its answer.
         relay.collect(&self.outbox);
-        match kept.text {
-            Some(text) => relay.answer(kept.request, kept.task, text),
+        match kept.reply {
+            // The next process goes on with it.
+            Some(reply) if reply.is_cut && relay.is_kept() => {}
+            Some(reply) => relay.answer(kept.request, kept.task, reply.text),
             None => relay.forget(&kept.request),
         }
     }

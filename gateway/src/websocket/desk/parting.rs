@@ -7,6 +7,7 @@ use dormouse_broker::TaskId;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Concern, Desk, Event, Kept};
+use crate::answer::Reply;
 use crate::error::Fault;
 use crate::jsonrpc::RequestId;
 use crate::outbox::Outbox;
@@ -65,15 +66,15 @@ impl Desk {
         &mut self,
         request: RequestId,
         task: Option<TaskId>,
-        job: impl Future<Output = Option<String>> + Send + 'static,
+        job: impl Future<Output = Option<Reply>> + Send + 'static,
     ) {
         self.calls += 1;
         self.do_beside(async move {
-            let text = job.await;
+            let reply = job.await;
             Event::Kept(Box::new(Kept {
                 request,
                 task,
-                text,
+                reply,
             }))
         });
     }

@@ -172,11 +172,11 @@ impl Desk {
             if began.await.is_err() {
                 return Event::Fenced;
             }
-            let text = run.run(core, outbox).await.map(|reply| reply.text);
+            let reply = run.run(core, outbox).await;
             Event::Kept(Box::new(Kept {
                 request,
                 task: accepted.get().copied(),
-                text,
+                reply,
             }))
         });
     }

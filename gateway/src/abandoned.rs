@@ -17,6 +17,8 @@ pub(crate) struct Abandoned {
     own: bool,
     /// Whether going away without a word cancels it.
     armed: bool,
+    /// Its client can come back for it by an idempotency key.
+    keyed: bool,
     /// It goes on with what another request began, and so may a third: each retry that carries
     /// the same state.
     resumed: bool,
@@ -30,6 +32,7 @@ impl Abandoned {
             task: task.id,
             own: true,
             armed: era == Era::Modern && task.idempotency.is_none(),
+            keyed: task.idempotency.is_some(),
             resumed: false,
         }
     }
@@ -41,6 +44,7 @@ impl Abandoned {
             task,
             own: true,
             armed,
+            keyed: !armed,
             resumed: true,
         }
     }
@@ -59,6 +63,15 @@ impl Abandoned {
         }
         let standing = broker.standing(self.task).await;
         matches!(standing, Ok(Some(standing)) if standing.state == State::Suspended)
+    }
+
+    /// The client cannot go on with it, and could not come back for it: cancels the task now.
+    pub async fn give_up(&mut self, reason: &str) {
+        if self.keyed {
+            self.settle();
+        } else {
+            self.cancel(reason).await;
+        }
     }
 
     /// Cancels the task now.
@@ -91,6 +104,7 @@ impl Drop for Abandoned {
             task: self.task,
             own: true,
             armed: false,
+            keyed: self.keyed,
             resumed: self.resumed,
         };
         runtime.spawn(async move {

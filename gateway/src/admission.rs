@@ -177,6 +177,7 @@ pub fn admit(catalogue: &Catalogue, keys: &Keys, request: Request<'_>) -> Result
         asking,
         detached,
         accepted: None,
+        ear: None,
         began,
     })))
 }

@@ -26,7 +26,7 @@ pub(crate) struct Batch {
 impl Batch {
     /// Does what can be done at once about each message, where the session may send batches.
     pub fn take(
-        core: &Core,
+        core: &Arc<Core>,
         line: &Line<'_>,
         revision: Option<Revision>,
         text: &str,
@@ -55,7 +55,7 @@ impl Batch {
         Ok(batch)
     }
 
-    fn add(&mut self, core: &Core, line: &Line<'_>, message: &str) {
+    fn add(&mut self, core: &Arc<Core>, line: &Line<'_>, message: &str) {
         let era = Era::Legacy(Revision::V2025_03_26);
         let incoming = match jsonrpc::parse(message) {
             Ok(incoming) => incoming,

@@ -11,6 +11,7 @@ use crate::abandoned::Abandoned;
 use crate::answer::Reply;
 use crate::catalogue::Target;
 use crate::core::Core;
+use crate::ears::Ear;
 use crate::era::Era;
 use crate::error::Fault;
 use crate::flights::Flight;
@@ -19,6 +20,7 @@ use crate::hears::Hears;
 use crate::jsonrpc::RequestId;
 use crate::meters::CallOutcome;
 use crate::outbox::Outbox;
+use crate::tasks::status::{Watch, Words};
 use crate::tasks::{self, View};
 
 /// A request that was [admitted](crate::admission::admit).
@@ -42,11 +44,20 @@ pub struct Call {
     pub(crate) detached: bool,
     /// Told the task of whose end the answer will be.
     pub(crate) accepted: Option<Arc<OnceLock<TaskId>>>,
+    /// Who hears of it while it is followed as a task.
+    pub(crate) ear: Option<Arc<Ear>>,
     /// When it came.
     pub(crate) began: Instant,
 }
 
 impl Call {
+    /// Lets the client's session hear of it, if it follows it as a task.
+    #[must_use]
+    pub(crate) fn heard_by(mut self: Box<Self>, ear: impl FnOnce() -> Arc<Ear>) -> Box<Self> {
+        self.ear = self.detached.then(ear);
+        self
+    }
+
     /// The request's id.
     pub(crate) fn id(&self) -> &RequestId {
         &self.id
@@ -101,6 +112,7 @@ impl Call {
             asking,
             detached,
             accepted,
+            ear,
             began,
         } = *self;
         let task = new_task.id;
@@ -128,6 +140,9 @@ impl Call {
         if detached {
             abandoned.settle();
             target.meters.count(CallOutcome::Deferred, began);
+            if let Some(ear) = ear {
+                Watch::new(&core, task, &ear, Words::Legacy(hears)).start(waiter);
+            }
             let created = tasks::legacy::created(&View::begun(task, now()), core.task_ttl());
             return Some(Reply::result(&id, &created));
         }

@@ -3,16 +3,20 @@
 //! An [`Ear`] belongs to one legacy session or one modern subscription. An update waits in it, at
 //! most once per resource, until somebody listens: a slow reader misses none and fills no memory.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use crate::error::Fault;
 
 /// The most resources that one ear listens for.
 const MOST: usize = 1_000;
+
+/// How many messages wait for one ear at most; of more the oldest are dropped.
+const SAID: usize = 64;
 
 /// Ears by their number, by the resource that they listen for.
 type ByUri = HashMap<Arc<str>, HashMap<u64, Weak<Ear>>>;
@@ -31,12 +35,15 @@ pub(crate) struct Ear {
     number: u64,
     state: Mutex<State>,
     notify: Notify,
+    /// Cancelled when nobody listens any more.
+    gone: CancellationToken,
 }
 
 #[derive(Debug, Default)]
 struct State {
     wanted: BTreeSet<Arc<str>>,
     unheard: BTreeSet<Arc<str>>,
+    said: VecDeque<String>,
 }
 
 impl Ears {
@@ -51,6 +58,7 @@ impl Ears {
             number: self.next.fetch_add(1, Ordering::Relaxed),
             state: Mutex::default(),
             notify: Notify::new(),
+            gone: CancellationToken::new(),
         })
     }
 
@@ -131,6 +139,27 @@ impl Ear {
         self.notify.notify_one();
     }
 
+    /// Says something to this ear alone: a notification, ready for the wire.
+    pub fn say(&self, message: String) {
+        let mut state = self.lock();
+        if state.said.len() >= SAID {
+            state.said.pop_front();
+        }
+        state.said.push_back(message);
+        drop(state);
+        self.notify.notify_one();
+    }
+
+    /// What was said to it and not told yet.
+    pub fn take_said(&self) -> Option<String> {
+        self.lock().said.pop_front()
+    }
+
+    /// Cancelled when nobody listens any more.
+    pub fn gone(&self) -> CancellationToken {
+        self.gone.clone()
+    }
+
     /// Takes every resource that is listened for as changed: nobody knows.
     pub fn doubt(&self) {
         let mut state = self.lock();
@@ -157,6 +186,7 @@ impl Ear {
 
 impl Drop for Ear {
     fn drop(&mut self) {
+        self.gone.cancel();
         let wanted = std::mem::take(&mut self.lock().wanted);
         for uri in wanted {
             self.ears.forget(self.number, &uri);

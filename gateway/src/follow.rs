@@ -189,7 +189,12 @@ impl Follow {
         abandoned: &mut Abandoned,
     ) -> Option<Followed> {
         let Asking::Result { offered, .. } = &self.asking else {
-            return self.ask_by_requests(round, &asks);
+            if self.outbox.carries_requests() {
+                self.ask_by_requests(round, &asks);
+                return None;
+            }
+            abandoned.give_up("its client cannot be asked").await;
+            return Some(self.refuse(&Fault::CannotAsk(round.task)));
         };
         let open = match self.answer_by(core, round, &asks, offered.as_deref()).await {
             Ok(None) => return None,
@@ -238,11 +243,8 @@ impl Follow {
         }
     }
 
-    fn ask_by_requests(&self, round: Round, open: &[u8]) -> Option<Followed> {
+    fn ask_by_requests(&self, round: Round, open: &[u8]) {
         let as_task = matches!(self.asking, Asking::Requests { as_task: true });
-        if !self.outbox.carries_requests() {
-            return Some(self.refuse(&Fault::CannotAsk(round.task)));
-        }
         for (name, ask) in asks::read(open) {
             let asked = Asked {
                 round,
@@ -250,7 +252,6 @@ impl Follow {
             };
             self.outbox.request(asked.request(&ask, as_task));
         }
-        None
     }
 
     fn cut(&self) -> Followed {

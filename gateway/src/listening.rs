@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use dormouse_broker::TaskId;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -20,6 +21,11 @@ use crate::error::Fault;
 use crate::flights::Flight;
 use crate::jsonrpc::RequestId;
 use crate::session::Session;
+use crate::tasks;
+use crate::tasks::status::{Watch, Words};
+
+/// The most tasks that one subscription hears of; the acknowledgement says which.
+const MOST_TASKS: usize = 100;
 
 /// What a listener wants to hear.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -29,6 +35,7 @@ struct Filter {
     prompts_list_changed: bool,
     resources_list_changed: bool,
     resource_subscriptions: Vec<String>,
+    task_ids: Vec<TaskId>,
 }
 
 /// One listener: a legacy session's stream, or a modern subscription.
@@ -70,7 +77,7 @@ impl Listening {
             tools_list_changed: true,
             prompts_list_changed: true,
             resources_list_changed: true,
-            resource_subscriptions: Vec::new(),
+            ..Filter::default()
         };
         let ear = Arc::clone(session.ear(&core.ears));
         Self::new(core, filter, ear, None)
@@ -81,9 +88,10 @@ impl Listening {
     /// # Errors
     /// When the filter is none, or names too many resources.
     pub fn of_request(
-        core: &Core,
+        core: &Arc<Core>,
         id: &RequestId,
         raw: Option<&RawValue>,
+        capabilities: Option<&RawValue>,
         flight: Option<Flight>,
     ) -> Result<Self, Fault> {
         #[derive(Deserialize)]
@@ -103,7 +111,14 @@ impl Listening {
         let filter = read.map_err(|error| {
             Fault::InvalidParams(format!("params.notifications is no filter: {error}"))
         })?;
+        if !filter.task_ids.is_empty() && !tasks::modern::is_declared(capabilities) {
+            return Err(tasks::modern::missing());
+        }
         let ear = core.ears.grow();
+        for task in filter.task_ids.iter().take(MOST_TASKS) {
+            let words = Words::Modern(id.clone());
+            Watch::new(core, *task, &ear, words).start(core.broker.wait(*task));
+        }
         for uri in &filter.resource_subscriptions {
             ear.want(uri)?;
         }
@@ -163,6 +178,9 @@ impl Listening {
         }
         if let Some(method) = self.changed_list() {
             return Some(self.message(method, None));
+        }
+        if let Some(message) = self.ear.take_said() {
+            return Some(message);
         }
         let uri = self.ear.take()?;
         let params = json!({"uri": &*uri});
@@ -232,12 +250,17 @@ impl Filter {
                 self.resource_subscriptions.as_slice().into(),
             );
         }
+        if !self.task_ids.is_empty() {
+            let ids = self.task_ids.iter().take(MOST_TASKS);
+            let ids: Vec<_> = ids.map(ToString::to_string).collect();
+            granted.insert("taskIds".to_owned(), ids.into());
+        }
         Value::Object(granted)
     }
 }
 
 /// The `_meta` member that says to which subscription a message belongs.
-fn label(id: &RequestId) -> String {
+pub(crate) fn label(id: &RequestId) -> String {
     format!(r#""_meta":{{"io.modelcontextprotocol/subscriptionId":{id}}}"#)
 }
 

@@ -14,6 +14,7 @@ use crate::hears::Hears;
 use crate::jsonrpc::{RequestId, Text, for_each_member};
 use crate::level::Level;
 use crate::method::Method;
+use crate::run::Run;
 use crate::search::ToolsMode;
 use crate::session::{Introduction, Session};
 
@@ -84,7 +85,13 @@ impl Core {
                     principal: &self.principal,
                 };
                 let mode = self.session_mode(line, session, params)?;
-                self.admit(request, mode, Some(session.flights()))
+                let outcome = self.admit(request, mode, Some(session.flights()))?;
+                Ok(match outcome {
+                    Outcome::Run(Run::Call(call)) => Outcome::Run(Run::Call(
+                        call.heard_by(|| Arc::clone(session.ear(&self.ears))),
+                    )),
+                    other => other,
+                })
             }
             Some(Method::Task(task)) => {
                 let asked = tasks::Asked {

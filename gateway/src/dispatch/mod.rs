@@ -161,7 +161,7 @@ impl<'a> Line<'a> {
 
 impl Core {
     /// Does what can be done about a message at once.
-    pub(crate) fn take(&self, line: &Line<'_>, incoming: Incoming<'_>) -> Outcome {
+    pub(crate) fn take(self: &Arc<Self>, line: &Line<'_>, incoming: Incoming<'_>) -> Outcome {
         match incoming {
             Incoming::Request { id, method, params } => {
                 let mut era = Era::Legacy(Revision::LATEST);

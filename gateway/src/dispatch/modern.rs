@@ -1,6 +1,7 @@
 //! Requests of the modern era: each on its own, with its revision and capabilities in `_meta`.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
@@ -21,7 +22,7 @@ use crate::session::client_json;
 
 impl Core {
     pub(super) fn serve_modern(
-        &self,
+        self: &Arc<Self>,
         line: &Line<'_>,
         id: &RequestId,
         method: &str,
@@ -50,7 +51,8 @@ impl Core {
                     Some(flights) => Some(flights.begin(id)?),
                     None => None,
                 };
-                let listening = Listening::of_request(self, id, raw, flight)?;
+                let listening =
+                    Listening::of_request(self, id, raw, params.meta.capabilities, flight)?;
                 Ok(Outcome::Listen(Box::new(listening)))
             }
             Some(Method::List(kind)) => {

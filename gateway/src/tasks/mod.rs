@@ -8,6 +8,7 @@
 pub(crate) mod legacy;
 pub(crate) mod modern;
 pub(crate) mod request;
+pub(crate) mod status;
 
 use dormouse_broker::{Ending, Millis, Standing, State, TaskId};
 use serde_json::Value;
@@ -98,6 +99,18 @@ impl View {
             message,
             created_at: standing.accepted_at,
             updated_at: standing.changed_at,
+        }
+    }
+
+    /// How long it can be asked for, in milliseconds from its creation, as JSON: it is kept for
+    /// `kept` once it has ended, and till then without end.
+    fn ttl(&self, kept: u64) -> String {
+        match self.status {
+            Status::Working | Status::InputRequired => "null".to_owned(),
+            Status::Completed | Status::Failed | Status::Cancelled => {
+                let lived = u64::try_from(self.updated_at - self.created_at).unwrap_or_default();
+                lived.saturating_add(kept).to_string()
+            }
         }
     }
 

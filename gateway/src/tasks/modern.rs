@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::{POLL_INTERVAL, View};
 use crate::error::Fault;
-use crate::jsonrpc::for_each_member;
+use crate::jsonrpc::{RequestId, for_each_member};
+use crate::listening::label;
 
 /// The extension's name among a client's capabilities.
 pub(crate) const EXTENSION: &str = "io.modelcontextprotocol/tasks";
@@ -32,24 +33,40 @@ pub(crate) fn missing() -> Fault {
     Fault::MissingCapability(json!({"extensions": {EXTENSION: {}}}))
 }
 
-/// A `CreateTaskResult`, JSON text; `ttl` in milliseconds.
-pub(crate) fn created(view: &View, ttl: u64) -> String {
-    format!(r#"{{"resultType":"task",{}}}"#, envelope(view, ttl))
+/// A `CreateTaskResult`, JSON text; ended ones are `kept` for so many milliseconds.
+pub(crate) fn created(view: &View, kept: u64) -> String {
+    format!(r#"{{"resultType":"task",{}}}"#, envelope(view, kept))
 }
 
 /// A `GetTaskResult`, JSON text: the task with what its status comes with.
-pub(crate) fn detailed(view: &View, standing: &Standing, ttl: u64) -> String {
+pub(crate) fn detailed(view: &View, standing: &Standing, kept: u64) -> String {
     format!(
         r#"{{"resultType":"complete",{}{}}}"#,
-        envelope(view, ttl),
+        envelope(view, kept),
         details(standing)
     )
 }
 
-fn envelope(view: &View, ttl: u64) -> String {
+/// A `notifications/tasks` to the subscription of this id, ready for the wire.
+pub(crate) fn notice(
+    view: &View,
+    standing: &Standing,
+    kept: u64,
+    subscription: &RequestId,
+) -> String {
     format!(
-        r#"{},"ttlMs":{ttl},"pollIntervalMs":{POLL_INTERVAL}"#,
-        view.members()
+        r#"{{"jsonrpc":"2.0","method":"notifications/tasks","params":{{{},{}{}}}}}"#,
+        label(subscription),
+        envelope(view, kept),
+        details(standing)
+    )
+}
+
+fn envelope(view: &View, kept: u64) -> String {
+    format!(
+        r#"{},"ttlMs":{},"pollIntervalMs":{POLL_INTERVAL}"#,
+        view.members(),
+        view.ttl(kept)
     )
 }
 
@@ -116,7 +133,10 @@ mod tests {
             for name in ["inputRequests", "result", "error"] {
                 assert_eq!(task.get(name).is_some(), member == Some(name), "{task}");
             }
-            assert!(task.get("ttl").is_none() && task["ttlMs"] == 5);
+            let ttl = &task["ttlMs"];
+            let open = matches!(status, "working" | "input_required");
+            assert!(if open { ttl.is_null() } else { *ttl == 1_505 }, "{task}");
+            assert!(task.get("ttl").is_none());
         }
     }
 

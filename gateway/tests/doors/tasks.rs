@@ -150,8 +150,14 @@ async fn a_legacy_client_follows_a_call_as_a_task() {
         .send(&request(3, "tasks/result", params.clone()))
         .await;
     platform.functions.go_on.add_permits(1);
-    let result = socket.receive().await;
-    assert_eq!(result["id"], 3);
+    // The task's end is told as well, before the result or behind it.
+    let (one, other) = (socket.receive().await, socket.receive().await);
+    let (result, notice) = if one["id"] == 3 {
+        (one, other)
+    } else {
+        (other, one)
+    };
+    assert_eq!(notice["params"]["status"], "completed", "{notice}");
     assert_eq!(result["result"]["content"][0]["text"], "waited");
     let related = &result["result"]["_meta"]["io.modelcontextprotocol/related-task"];
     assert_eq!(related["taskId"], task);
@@ -205,4 +211,73 @@ async fn tools_and_revisions_decide_whether_a_call_may_be_a_task() {
     assert!(ignored["result"]["content"].is_array(), "{ignored}");
     let unknown = older.ask(&request(2, "tasks/list", json!({}))).await;
     assert_eq!(unknown["error"]["code"], -32_601);
+}
+
+#[tokio::test]
+async fn a_legacy_session_hears_what_becomes_of_its_task() {
+    let platform = Platform::start().await;
+    let mut socket = open(platform.address, "2025-11-25").await;
+    let created = socket.ask(&legacy_call(1, "ask")).await;
+    let task = created["result"]["task"]["taskId"].clone();
+    let asked = socket.receive().await;
+    assert_eq!(asked["method"], "notifications/tasks/status", "{asked}");
+    assert_eq!(asked["params"]["taskId"], task);
+    assert_eq!(asked["params"]["status"], "input_required");
+    let cancel = request(2, "tasks/cancel", json!({"taskId": task}));
+    socket.send(&cancel).await;
+    let (one, other) = (socket.receive().await, socket.receive().await);
+    let notice = if one.get("id").is_some() { other } else { one };
+    assert_eq!(notice["params"]["status"], "cancelled", "{notice}");
+}
+
+#[tokio::test]
+async fn progress_of_a_legacy_task_names_it() {
+    let platform = Platform::start().await;
+    let mut socket = open(platform.address, "2025-11-25").await;
+    let mut call = legacy_call(1, "tell");
+    call["params"]["_meta"]["progressToken"] = "t".into();
+    socket.send(&call).await;
+    let mut told = Vec::new();
+    let task = loop {
+        let message = socket.receive().await;
+        match message["method"].as_str() {
+            Some("notifications/progress") => told.push(message["params"].clone()),
+            Some("notifications/tasks/status") => break message["params"]["taskId"].clone(),
+            _ => {}
+        }
+    };
+    assert_eq!(told.len(), 3);
+    for params in told {
+        let related = &params["_meta"]["io.modelcontextprotocol/related-task"];
+        assert_eq!(
+            (&params["progressToken"], &related["taskId"]),
+            (&json!("t"), &task)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_modern_subscription_hears_what_becomes_of_its_tasks() {
+    let platform = Platform::start().await;
+    let call = declared(1, "tools/call", json!({"name": "wait"}));
+    let created = post_modern(platform.address, &call).await.json().await["result"].take();
+    let listen = |message: fn(u32, &str, Value) -> Value| {
+        let filter = json!({"notifications": {"taskIds": [created["taskId"]]}});
+        message(2, "subscriptions/listen", filter)
+    };
+    let refused = post_modern(platform.address, &listen(modern)).await;
+    assert_eq!(refused.json().await["error"]["code"], -32_021);
+    let mut stream = post_modern(platform.address, &listen(declared)).await;
+    let granted = stream.event().await.unwrap();
+    assert_eq!(
+        granted["params"]["notifications"]["taskIds"][0],
+        created["taskId"]
+    );
+    platform.functions.go_on.add_permits(1);
+    let told = stream.event().await.unwrap();
+    assert_eq!(told["method"], "notifications/tasks", "{told}");
+    let params = &told["params"];
+    assert_eq!(params["status"], "completed");
+    assert_eq!(params["result"]["content"][0]["text"], "waited");
+    assert_eq!(params["_meta"]["io.modelcontextprotocol/subscriptionId"], 2);
 }

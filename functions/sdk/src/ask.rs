@@ -79,6 +79,9 @@ pub(crate) type Read<T> = Box<dyn Fn(&str) -> Result<T, String> + Send + Sync>;
 /// again from the top when they are answered, and finds the answers. So do what must not be
 /// repeated in a [`Context::step`], and await asks in the handler itself: in spawned tasks, and in
 /// combinators that poll with wakers of their own (`FuturesUnordered`), they fail in words.
+///
+/// Beside a timer, in a `select!`, an ask is not put before the timer has fired: something else is
+/// left to wait for until then. How long an ask may stay open is the pool's `suspensionExpiry`.
 #[must_use = "nothing is asked until the ask is awaited"]
 pub struct Ask<T> {
     cx: Context,

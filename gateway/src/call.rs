@@ -157,6 +157,7 @@ impl Call {
             outbox,
             flight,
             asking,
+            asked: Vec::new(),
         };
         let (reply, outcome) = follow.run(&core, task, &mut waiter, abandoned, 0).await;
         target.meters.count(outcome, began);
@@ -211,6 +212,7 @@ impl Retry {
             outbox,
             flight: self.flight,
             asking: self.asking,
+            asked: Vec::new(),
         };
         let (reply, outcome) = follow.resume(&core, self.task, abandoned).await;
         self.target.meters.count(outcome, began);

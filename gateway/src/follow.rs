@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use dormouse_broker::{Answered, Millis, News, Standing, TaskId, Waiter};
+use dormouse_broker::{Answered, Ending, Millis, News, Standing, TaskId, Waiter};
 use serde_json::value::RawValue;
 use tokio::time::Sleep;
 
@@ -45,6 +45,8 @@ pub(crate) struct Follow {
     pub flight: Option<Flight>,
     /// How the client is asked what the task asks.
     pub asking: Asking,
+    /// What it was asked by requests and may not have answered; empty at first.
+    pub asked: Vec<Asked>,
 }
 
 /// How a client is asked what a suspended task asks.
@@ -81,7 +83,7 @@ impl Follow {
     /// Waits until the task has ended, asks something that ends the request, or the client wants
     /// no answer any more. What rounds up to `told` ask is not news.
     pub async fn run(
-        self,
+        mut self,
         core: &Core,
         task: TaskId,
         waiter: &mut Waiter,
@@ -96,6 +98,7 @@ impl Follow {
                 biased;
                 () = asked_to_stop(self.flight.as_ref()) => {
                     abandoned.cancel("the client cancelled the request").await;
+                    self.take_back();
                     return (None, CallOutcome::Cancelled);
                 }
                 news = waiter.next() => match news {
@@ -116,6 +119,10 @@ impl Follow {
                     }
                     Some(News::Ended(task, ending)) => {
                         abandoned.settle();
+                        match ending {
+                            Ending::Completed(_) => {}
+                            Ending::Failed(_) | Ending::Cancelled(_) => self.take_back(),
+                        }
                         let (reply, outcome) = answer(&self.id, self.era, self.feature, task, ending);
                         return (Some(reply), outcome);
                     }
@@ -141,7 +148,7 @@ impl Follow {
 
     /// Goes on with a task that another request began: for a retry, a resumed stream, or who asks
     /// for a result.
-    pub async fn resume(self, core: &Core, task: TaskId, abandoned: Abandoned) -> Followed {
+    pub async fn resume(mut self, core: &Core, task: TaskId, abandoned: Abandoned) -> Followed {
         // First the place in the queue of news, then the look: nothing falls between the two. What
         // was seen may be in the news, too.
         let mut waiter = core.broker.wait(task);
@@ -182,7 +189,7 @@ impl Follow {
 
     /// Asks what the task asks. `None`: the request goes on waiting.
     async fn suspended(
-        &self,
+        &mut self,
         core: &Core,
         round: Round,
         asks: Bytes,
@@ -243,14 +250,23 @@ impl Follow {
         }
     }
 
-    fn ask_by_requests(&self, round: Round, open: &[u8]) {
+    fn ask_by_requests(&mut self, round: Round, open: &[u8]) {
         let as_task = matches!(self.asking, Asking::Requests { as_task: true });
+        self.asked.clear();
         for (name, ask) in asks::read(open) {
             let asked = Asked {
                 round,
                 name: name.into_owned(),
             };
             self.outbox.request(asked.request(&ask, as_task));
+            self.asked.push(asked);
+        }
+    }
+
+    /// Nobody waits for the client's responses any more; to those that were given this is no news.
+    fn take_back(&mut self) {
+        for asked in self.asked.drain(..) {
+            self.outbox.notice(asked.cancelled());
         }
     }
 
@@ -311,71 +327,4 @@ pub(crate) fn now() -> Millis {
 }
 
 #[cfg(test)]
-mod tests {
-    use dormouse_broker::{Asks, Broker, NewTask, Report, Work};
-    use dormouse_contract::door::Door;
-    use dormouse_contract::policy::Delivery;
-    use dormouse_contract::trace::TraceParent;
-
-    use super::*;
-    use crate::config::Config;
-    use crate::era::Revision;
-    use crate::store::Store;
-
-    fn new_task(core: &Core) -> NewTask {
-        NewTask {
-            id: TaskId::new(),
-            pool: "p".into(),
-            capability: "t".into(),
-            work: Work::Call(Bytes::from_static(b"{}")),
-            principal: Arc::clone(&core.principal),
-            reply_to: None,
-            affinity: None,
-            trace: TraceParent::random(),
-            idempotency: None,
-            delivery: Delivery::default(),
-        }
-    }
-
-    /// What is asked of who waits for a task since before it asks, and has seen what rounds up to
-    /// `told` ask.
-    async fn asked(told: u32) -> usize {
-        let data = tempfile::tempdir().unwrap();
-        let broker = Broker::open(dormouse_broker::Config::new(data.path())).unwrap();
-        broker.open_pool("p".into(), 1, 1).await.unwrap();
-        let store = Store::open(data.path()).unwrap();
-        let config = Config::new(Door::default());
-        let core = Arc::new(Core::new(config, broker.clone(), store, &Arc::default()));
-        let new_task = new_task(&core);
-        let task = new_task.id;
-        let mut waiter = broker.wait(task);
-        broker.accept(new_task).await.unwrap();
-        let claim = broker.claims().recv().await.unwrap();
-        let asks = Asks {
-            asks: Bytes::from_static(br#"{"where":{"method":"roots/list"}}"#),
-            revision: None,
-        };
-        let suspended = broker.settle(task, claim.token, Report::Suspended(asks));
-        suspended.await.unwrap();
-        broker.cancel(task, None, "enough").await.unwrap();
-        let outbox = Arc::<Outbox>::default();
-        let follow = Follow {
-            id: RequestId::from_json(serde_json::from_str("1").unwrap()).unwrap(),
-            era: Era::Legacy(Revision::LATEST),
-            feature: Feature::Tool,
-            hears: Hears::default(),
-            outbox: Arc::clone(&outbox),
-            flight: None,
-            asking: Asking::Requests { as_task: false },
-        };
-        let abandoned = Abandoned::resumed(&core, task, false);
-        let (_, outcome) = follow.run(&core, task, &mut waiter, abandoned, told).await;
-        assert_eq!(outcome, CallOutcome::Cancelled);
-        std::iter::from_fn(|| outbox.pop()).count()
-    }
-
-    #[tokio::test]
-    async fn what_was_asked_already_is_no_news() {
-        assert_eq!((asked(0).await, asked(1).await), (1, 0));
-    }
-}
+mod tests;

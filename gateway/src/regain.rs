@@ -51,6 +51,7 @@ pub(crate) async fn call(
         },
         outbox,
         asking: Asking::Requests { as_task: false },
+        asked: Vec::new(),
     };
     let core = Arc::clone(core);
     Some(Box::pin(async move {

@@ -94,6 +94,14 @@ impl Asked {
         })
     }
 
+    /// Takes the request back (`notifications/cancelled`), ready for the wire.
+    pub fn cancelled(&self) -> String {
+        format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{},"reason":"the call has ended"}}}}"#,
+            self.id()
+        )
+    }
+
     /// The request, ready for the wire; params to the letter. Where the client made the call as a
     /// task, `_meta` names it (2025-11-25, "Associating Task-Related Messages").
     pub fn request(&self, ask: &Ask<'_>, as_task: bool) -> String {

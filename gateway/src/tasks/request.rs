@@ -77,6 +77,7 @@ impl Request {
                     outbox,
                     flight,
                     asking: Asking::Requests { as_task: true },
+                    asked: Vec::new(),
                 };
                 return result(&core, task, follow).await;
             }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use dormouse_broker::{Answered, Broker, Standing, TaskId};
+use dormouse_broker::{Answered, Broker, Standing, TaskFilter, TaskId, TaskRecord};
 use dormouse_contract::announcement::Announcement;
 use dormouse_contract::registration::{Registration, Registrations};
 use serde_json::{Value, json};
@@ -89,6 +89,27 @@ impl Core {
         standing
             .filter(|standing| standing.principal == self.principal)
             .ok_or_else(unknown)
+    }
+
+    /// The caller's newest tasks, those before this one: at most so many.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn tasks(
+        &self,
+        before: Option<TaskId>,
+        limit: usize,
+    ) -> Result<Vec<TaskRecord>, Fault> {
+        let filter = TaskFilter {
+            principal: Some(self.principal.to_string()),
+            before,
+            limit: Some(limit),
+            ..TaskFilter::default()
+        };
+        self.broker.tasks(filter).await.map_err(|error| {
+            tracing::error!(%error, "the store cannot be read");
+            Fault::Stopped
+        })
     }
 
     /// Answers asks of a round for the caller; `answers` is an object of answers, JSON text.

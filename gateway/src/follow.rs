@@ -3,15 +3,16 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::Bytes;
-use dormouse_broker::{Answered, Ending, Millis, News, Standing, TaskId, Waiter};
+use dormouse_broker::{Answered, Ending, News, Standing, TaskId, Waiter};
 use serde_json::value::RawValue;
 use tokio::time::Sleep;
 
 use crate::abandoned::Abandoned;
 use crate::answer::Reply;
+use crate::clock::now;
 use crate::core::Core;
 use crate::ending::answer;
 use crate::era::Era;
@@ -316,14 +317,6 @@ async fn out_of_patience(patience: Option<&mut Pin<Box<Sleep>>>) {
         Some(patience) => patience.as_mut().await,
         None => std::future::pending().await,
     }
-}
-
-pub(crate) fn now() -> Millis {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .ok()
-        .and_then(|since| Millis::try_from(since.as_millis()).ok())
-        .unwrap_or_default()
 }
 
 #[cfg(test)]

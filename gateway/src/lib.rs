@@ -20,6 +20,7 @@ mod batch;
 mod call;
 mod capabilities;
 mod catalogue;
+mod clock;
 mod config;
 mod core;
 mod dispatch;

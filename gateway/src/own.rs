@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use dormouse_broker::{Ending, State, TaskFilter, TaskId, TaskRecord};
+use dormouse_broker::{Ending, State, TaskId, TaskRecord};
 use dormouse_contract::Manifest;
 use dormouse_contract::policy::Delivery;
 use dormouse_contract::registration::Registration;
@@ -136,15 +136,7 @@ impl Request {
 }
 
 async fn recent(core: &Core) -> Result<Value, Fault> {
-    let filter = TaskFilter {
-        principal: Some(core.principal.to_string()),
-        limit: Some(LISTED),
-        ..TaskFilter::default()
-    };
-    let records = core.broker.tasks(filter).await.map_err(|error| {
-        tracing::error!(%error, "the store cannot be read");
-        Fault::Stopped
-    })?;
+    let records = core.tasks(None, LISTED).await?;
     Ok(json!({ "tasks": records.iter().map(line).collect::<Vec<_>>() }))
 }
 

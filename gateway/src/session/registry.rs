@@ -9,8 +9,8 @@ use metrics::Gauge;
 
 use super::{
     Introduction, Session, Streams, Summary, Transport, Way, client_json, handle_of, lock, new_id,
-    now,
 };
+use crate::clock::now;
 use crate::error::Fault;
 use crate::flights::Flights;
 use crate::level::Level;

@@ -3,7 +3,8 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Session, Transport, now};
+use super::{Session, Transport};
+use crate::clock::now;
 
 /// A session as people see it; its id is left out, for it is a secret.
 #[derive(Debug, Serialize)]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dormouse_broker::{State, TaskFilter, TaskId};
+use dormouse_broker::{State, TaskId};
 use serde_json::value::RawValue;
 
 use super::{View, legacy, modern};
@@ -98,16 +98,7 @@ async fn get(core: &Core, task: TaskId, era: Era) -> Result<String, Fault> {
 }
 
 async fn list(core: &Core, before: Option<TaskId>) -> Result<String, Fault> {
-    let filter = TaskFilter {
-        principal: Some(core.principal.to_string()),
-        before,
-        limit: Some(PAGE),
-        ..TaskFilter::default()
-    };
-    let records = core.broker.tasks(filter).await.map_err(|error| {
-        tracing::error!(%error, "the store cannot be read");
-        Fault::Stopped
-    })?;
+    let records = core.tasks(before, PAGE).await?;
     let next = records.last().map(|record| record.id);
     let mut views = Vec::with_capacity(records.len());
     for record in &records {

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::modern::Modern;
 use crate::platform::{Setup, eventually};
 use crate::pools::Pool;
 use crate::session::{Session, text};
@@ -43,11 +44,49 @@ async fn saving_a_source_file_swaps_the_revision() {
     assert_eq!(text(&session.call("say", json!({})).await), "second");
 }
 
+const EDUCATIONAL: &str = include_str!("../../config/pools/educational.yaml");
+
+#[tokio::test]
+async fn the_pool_that_ships_asks_what_is_open_and_writes_with_the_clients_model() {
+    let platform = Setup::new([])
+        .file("pools/educational.yaml", EDUCATIONAL)
+        .start()
+        .await;
+    let topic = json!({"topic": "photosynthesis", "kind": "text"});
+    let call = Modern::call("content-generation", topic).meta(
+        "io.modelcontextprotocol/clientCapabilities",
+        json!({"elicitation": {}, "sampling": {}}),
+    );
+    let mut request = call.clone();
+    let mut asked = Vec::new();
+    let written = loop {
+        let result = request.send(platform.mcp()).await.json()["result"].take();
+        if result["resultType"] != "input_required" {
+            break result;
+        }
+        let requests = result["inputRequests"].as_object().expect("requests");
+        let (name, ask) = requests.iter().next().expect("one");
+        let method = ask["method"].as_str().expect("a method").to_owned();
+        let response = match method.as_str() {
+            "elicitation/create" => json!({"action": "accept", "content": {"grade": "5"}}),
+            _ => json!({"role": "assistant", "model": "theirs", "stopReason": "endTurn",
+                        "content": {"type": "text", "text": "Leaves catch light."}}),
+        };
+        request = call
+            .clone()
+            .param("requestState", result["requestState"].clone())
+            .param("inputResponses", json!({name: response}));
+        asked.push(method);
+    };
+    assert_eq!(asked, ["elicitation/create", "sampling/createMessage"]);
+    assert_ne!(written["isError"], true, "{written}");
+    assert!(text(&written).contains("Leaves catch light."), "{written}");
+}
+
 #[tokio::test]
 async fn the_pool_that_ships_does_its_work() {
-    const FILE: &str = include_str!("../../config/pools/educational.yaml");
     let platform = Setup::new([])
-        .file("pools/educational.yaml", FILE)
+        .file("pools/educational.yaml", EDUCATIONAL)
         .start()
         .await;
     let session = Session::open(platform.mcp()).await;

@@ -108,7 +108,7 @@ fn task() -> NewTask {
         affinity: None,
         trace: TraceParent::random(),
         idempotency: None,
-        delivery: Delivery::default(),
+        delivery: Delivery::default().into(),
     }
 }
 

@@ -120,7 +120,7 @@ impl Call {
         let mut new_task = new_task;
         // Who follows a call as a task comes back for it, so it has a row from the start.
         if detached || asking.may_defer() {
-            new_task.delivery.stored = Stored::Always;
+            Arc::make_mut(&mut new_task.delivery).stored = Stored::Always;
         }
         let mut waiter = core.broker.wait(new_task.id);
         let mut abandoned = Abandoned::watch(&core, &new_task, era);

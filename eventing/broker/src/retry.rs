@@ -54,11 +54,9 @@ pub(crate) fn decide(delivery: &Delivery, failed: FailedAttempt, now: Millis) ->
         .backoff(failed.attempt)
         .mul_f64(0.75 + failed.jitter * 0.5);
     let at = now
-        + millis(
-            failed
-                .retry_after
-                .map_or(backoff, |asked| asked.max(backoff)),
-        );
+        + millis(failed.retry_after.map_or(backoff, |asked| {
+            asked.min(delivery.retry_after_max).max(backoff)
+        }));
     if at - failed.started_at >= millis(delivery.budget()) {
         return Next::Fail("the total budget is used up");
     }

@@ -147,7 +147,7 @@ pub struct NewTask {
     /// By which the same call is recognised.
     pub idempotency: Option<Idempotency>,
     /// The policy that holds for it.
-    pub delivery: Delivery,
+    pub delivery: Arc<Delivery>,
 }
 
 /// An idempotency key in the scope of principal, pool and capability.
@@ -188,7 +188,7 @@ pub struct Claim {
     /// The trace that the task belongs to.
     pub trace: TraceParent,
     /// The policy that holds for it.
-    pub delivery: Delivery,
+    pub delivery: Arc<Delivery>,
     /// From 1; rises when a suspended task is answered.
     pub round: u32,
     /// From 1 in each round.

@@ -14,14 +14,33 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Event, SPEC_VERSION};
+use crate::policy::DeliverySpec;
 
 /// A rule that routes matching events to a pool.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Trigger {
+    /// What it is called, within its pool. Default: its place in the list, from 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// All must match; none at all matches every event.
     #[serde(default)]
     pub filters: Vec<Filter>,
+    /// Which events wait for each other. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ordering: Option<Ordering>,
+    /// The delivery policy of its events, laid over the pool's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<DeliverySpec>,
+}
+
+/// Which events of a trigger are delivered one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ordering {
+    /// Those with the same `source` and `subject`: each is delivered when the one before has
+    /// ended, whether it was taken or became a dead letter.
+    Subject,
 }
 
 /// One condition (Knative Eventing, Trigger `filters`).

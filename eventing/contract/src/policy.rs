@@ -87,9 +87,49 @@ pub struct DeliverySpec {
         skip_serializing_if = "Option::is_none"
     )]
     pub suspension_expiry: Option<Duration>,
+    /// The longest `Retry-After` of a function that is heeded; `0s`: none is.
+    #[serde(
+        default,
+        with = "crate::duration::option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub retry_after_max: Option<Duration>,
+    /// Where an event goes that could not be delivered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dead_letter_sink: Option<DeadLetterSink>,
     /// Whether the task is written down when it is accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stored: Option<Stored>,
+}
+
+/// Where dead letters of events go (Knative's `Destination`): exactly one of the two.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeadLetterSink {
+    /// A pool of this platform.
+    Ref(PoolRef),
+    /// An address that takes CloudEvents by HTTP POST: an absolute `http` or `https` URL.
+    Uri(String),
+}
+
+/// A pool by name, as Kubernetes refers to objects.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PoolRef {
+    /// `dormouse.dev/v1alpha1`, which is the default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_version: Option<String>,
+    /// The kind.
+    pub kind: PoolKind,
+    /// `metadata.name`.
+    pub name: String,
+}
+
+/// The kind that a [`PoolRef`] can name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PoolKind {
+    /// A pool.
+    AgentPool,
 }
 
 /// When a task becomes a row.
@@ -134,9 +174,19 @@ pub struct Delivery {
     /// How long the task, when it is suspended, waits for its answers. Default 7 days.
     #[serde(with = "crate::duration", default = "week")]
     pub suspension_expiry: Duration,
+    /// The longest `Retry-After` that is heeded. Default an hour.
+    #[serde(with = "crate::duration", default = "hour")]
+    pub retry_after_max: Duration,
+    /// Where an event goes that could not be delivered. Default: it stays a dead letter here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dead_letter_sink: Option<DeadLetterSink>,
     /// When the task becomes a row.
     #[serde(default)]
     pub stored: Stored,
+}
+
+fn hour() -> Duration {
+    LONGEST_DELAY
 }
 
 fn week() -> Duration {
@@ -154,6 +204,8 @@ impl Default for Delivery {
             queue_expiry: Duration::from_secs(600),
             total_budget: None,
             suspension_expiry: week(),
+            retry_after_max: hour(),
+            dead_letter_sink: None,
             stored: Stored::Always,
         }
     }
@@ -189,6 +241,12 @@ impl Delivery {
         }
         if let Some(expiry) = spec.suspension_expiry {
             self.suspension_expiry = expiry;
+        }
+        if let Some(longest) = spec.retry_after_max {
+            self.retry_after_max = longest;
+        }
+        if let Some(sink) = &spec.dead_letter_sink {
+            self.dead_letter_sink = Some(sink.clone());
         }
         if let Some(stored) = spec.stored {
             self.stored = stored;

@@ -73,6 +73,7 @@ impl Reaction {
         Self {
             trigger: Trigger {
                 filters: vec![filter.into_filter()],
+                ..Trigger::default()
             },
             react: Box::new(react),
         }

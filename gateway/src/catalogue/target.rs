@@ -25,7 +25,7 @@ pub struct Target {
     /// Its pool.
     pub pool: Arc<str>,
     /// The policy of its tasks.
-    pub delivery: Delivery,
+    pub delivery: Arc<Delivery>,
     /// Its meters.
     pub meters: Meters,
 }
@@ -44,11 +44,11 @@ impl Target {
             name: name.into(),
             declared: declared.into(),
             pool: registration.pool.clone(),
-            delivery: Delivery {
+            delivery: Arc::new(Delivery {
                 stored: Stored::Lazily,
                 repeatable: true,
                 ..registration.delivery.clone()
-            },
+            }),
             meters: Meters::of_requests(feature, &registration.pool),
         })
     }

@@ -167,7 +167,7 @@ impl Candidate<'_> {
             target: Arc::new(Target {
                 feature: Feature::Tool,
                 name: name.into(),
-                delivery: tool.delivery(&registration.delivery, operators),
+                delivery: Arc::new(tool.delivery(&registration.delivery, operators)),
                 declared: tool.name.as_str().into(),
                 pool: registration.pool.clone(),
                 meters: Meters::of_tool(name),

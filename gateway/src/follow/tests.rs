@@ -19,7 +19,7 @@ fn new_task(core: &Core) -> NewTask {
         affinity: None,
         trace: TraceParent::random(),
         idempotency: None,
-        delivery: Delivery::default(),
+        delivery: Delivery::default().into(),
     }
 }
 

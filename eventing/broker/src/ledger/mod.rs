@@ -40,7 +40,7 @@ struct Live {
     started_at: Millis,
     deadline: Millis,
     is_event: bool,
-    delivery: Delivery,
+    delivery: Arc<Delivery>,
     /// The task itself, while it has no row (`stored: lazily`).
     unstored: Option<Arc<NewTask>>,
 }
@@ -68,7 +68,7 @@ pub(crate) struct Ledger {
     effects: Vec<Effect>,
     hub: Hub,
     claims: mpsc::UnboundedSender<Claim>,
-    policies: Vec<(Delivery, i64)>,
+    policies: Vec<(Arc<Delivery>, i64)>,
     stopping: bool,
     /// As stored: no task with a smaller id runs.
     floor: TaskId,
@@ -332,18 +332,18 @@ impl Ledger {
     }
 
     /// The number of a policy in the store; the few that are in use are kept.
-    fn policy(&mut self, delivery: &Delivery) -> rusqlite::Result<i64> {
+    fn policy(&mut self, delivery: &Arc<Delivery>) -> rusqlite::Result<i64> {
         const KEPT: usize = 64;
         if let Some((_, number)) = self.policies.iter().find(|(known, _)| known == delivery) {
             return Ok(*number);
         }
         let number = self
             .store
-            .policy(&serde_json::to_string(delivery).unwrap_or_default())?;
+            .policy(&serde_json::to_string(&**delivery).unwrap_or_default())?;
         if self.policies.len() == KEPT {
             self.policies.remove(0);
         }
-        self.policies.push((delivery.clone(), number));
+        self.policies.push((Arc::clone(delivery), number));
         Ok(number)
     }
 }

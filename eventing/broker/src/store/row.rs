@@ -24,7 +24,7 @@ pub(crate) struct Row {
     pub(crate) tokens: Vec<AttemptToken>,
     pub(crate) accepted_at: Millis,
     pub(crate) started_at: Option<Millis>,
-    pub(crate) delivery: Delivery,
+    pub(crate) delivery: Arc<Delivery>,
     pub(crate) trace: TraceParent,
     pub(crate) affinity: Option<Arc<str>>,
     pub(crate) key: Option<String>,
@@ -100,7 +100,7 @@ pub(crate) fn load(conn: &Connection, task: TaskId) -> Result<Option<Row>> {
             accepted_at: row.get(7)?,
             started_at: row.get(8)?,
             delivery: parsed(9, &row.get::<_, String>(9)?, |text| {
-                serde_json::from_str(text)
+                serde_json::from_str(text).map(Arc::new)
             })?,
             trace: parsed(10, &row.get::<_, String>(10)?, str::parse)?,
             affinity: row.get::<_, Option<String>>(11)?.map(Into::into),

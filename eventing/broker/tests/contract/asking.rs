@@ -53,6 +53,6 @@ pub async fn suspended(bench: &mut Bench, task: &NewTask) -> (Waiter, Claim) {
 }
 
 pub fn lazily(mut task: NewTask) -> NewTask {
-    task.delivery.stored = Stored::Lazily;
+    policy(&mut task).stored = Stored::Lazily;
     task
 }

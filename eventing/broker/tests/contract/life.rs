@@ -178,7 +178,7 @@ async fn a_lazily_stored_task_has_a_row_only_when_it_must_wait() {
     let mut bench = bench(1, 10).await;
     let lazily = || {
         let mut task = repeatable(task());
-        task.delivery.stored = Stored::Lazily;
+        policy(&mut task).stored = Stored::Lazily;
         task
     };
     let task = lazily();

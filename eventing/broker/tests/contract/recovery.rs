@@ -48,7 +48,7 @@ async fn an_idempotency_key_joins_then_repeats_then_refuses_other_arguments() {
 async fn a_key_is_free_again_when_nothing_ran() {
     let mut bench = bench(1, 10).await;
     let mut first = keyed("k");
-    first.delivery.retries = 0;
+    policy(&mut first).retries = 0;
     bench.broker.accept(first.clone()).await.unwrap();
     let claim = bench.claim().await;
     assert_eq!(

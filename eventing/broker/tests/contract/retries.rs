@@ -35,7 +35,7 @@ async fn only_what_is_safe_is_repeated() {
 async fn attempts_end_and_leave_a_dead_letter() {
     let mut bench = bench(1, 10).await;
     let mut task = repeatable(task());
-    task.delivery.retries = 2;
+    policy(&mut task).retries = 2;
     let mut waiter = bench.broker.wait(task.id);
     bench.broker.accept(task.clone()).await.unwrap();
     for _ in 0..3 {
@@ -83,7 +83,7 @@ async fn a_late_result_of_an_earlier_attempt_counts_and_a_late_failure_does_not(
 async fn a_task_that_waits_too_long_expires_without_having_run() {
     let mut bench = bench(1, 10).await;
     let mut late = keyed("k");
-    late.delivery.queue_expiry = Duration::from_millis(1);
+    policy(&mut late).queue_expiry = Duration::from_millis(1);
     bench.broker.accept(task()).await.unwrap();
     let mut waiter = bench.broker.wait(late.id);
     bench.broker.accept(late).await.unwrap();
@@ -100,7 +100,7 @@ async fn a_task_that_waits_too_long_expires_without_having_run() {
 async fn what_may_have_run_once_is_never_told_as_not_run() {
     let mut bench = bench(1, 10).await;
     let mut task = repeatable(keyed("k"));
-    task.delivery.retries = 1;
+    policy(&mut task).retries = 1;
     let mut waiter = bench.broker.wait(task.id);
     bench.broker.accept(task.clone()).await.unwrap();
     for outcome in [Outcome::Unknown, Outcome::NotRun] {
@@ -123,7 +123,7 @@ async fn what_may_have_run_once_is_never_told_as_not_run() {
 async fn a_retry_that_no_pool_takes_expires() {
     let mut bench = bench(1, 10).await;
     let mut task = repeatable(task());
-    task.delivery.queue_expiry = Duration::from_millis(1);
+    policy(&mut task).queue_expiry = Duration::from_millis(1);
     let mut waiter = bench.broker.wait(task.id);
     bench.broker.accept(task).await.unwrap();
     let claim = bench.claim().await;

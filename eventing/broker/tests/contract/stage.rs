@@ -1,5 +1,6 @@
 //! A broker in a directory of its own, and the tasks that the tests give it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -100,11 +101,16 @@ pub fn task() -> NewTask {
         affinity: None,
         trace: TraceParent::random(),
         idempotency: None,
-        delivery: Delivery {
+        delivery: Arc::new(Delivery {
             backoff_delay: Duration::from_millis(1),
             ..Delivery::default()
-        },
+        }),
     }
+}
+
+/// The policy of a task, to change it.
+pub fn policy(task: &mut NewTask) -> &mut Delivery {
+    Arc::make_mut(&mut task.delivery)
 }
 
 pub fn keyed(key: &str) -> NewTask {
@@ -119,7 +125,7 @@ pub fn keyed(key: &str) -> NewTask {
 }
 
 pub fn repeatable(mut task: NewTask) -> NewTask {
-    task.delivery.repeatable = true;
+    policy(&mut task).repeatable = true;
     task
 }
 

@@ -14,7 +14,7 @@ async fn a_store_of_version_1_is_migrated_with_what_is_in_it() {
     let old = Connection::open(dir.path().join("broker.db")).unwrap();
     old.execute_batch(VERSION_1).unwrap();
     let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-    let policy = serde_json::to_string(&task().delivery).unwrap();
+    let policy = serde_json::to_string(&*task().delivery).unwrap();
     let policy = policy.replace(r#""suspensionExpiry":"168h","#, "");
     let waiting = task();
     old.execute("INSERT INTO policies VALUES (1, ?1)", [policy])

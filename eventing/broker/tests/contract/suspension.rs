@@ -159,7 +159,7 @@ async fn an_answer_that_was_promised_outlives_the_platform() {
 async fn nobody_answers_in_time() {
     let mut bench = bench(1, 10).await;
     let mut late = keyed("k");
-    late.delivery.suspension_expiry = Duration::from_millis(1);
+    policy(&mut late).suspension_expiry = Duration::from_millis(1);
     let (mut waiter, _) = suspended(&mut bench, &late).await;
     let (_, Ending::Failed(failed)) = ending(&mut waiter).await else {
         panic!("it must have failed");
@@ -184,7 +184,7 @@ async fn nobody_answers_in_time() {
 async fn what_expired_while_nothing_ran_fails_after_the_restart() {
     let mut bench = bench(1, 10).await;
     let (mut soon, later) = (task(), task());
-    soon.delivery.suspension_expiry = Duration::from_millis(50);
+    policy(&mut soon).suspension_expiry = Duration::from_millis(50);
     suspended(&mut bench, &later).await;
     suspended(&mut bench, &soon).await;
     let bench = bench.crash(1, 10).await;
@@ -274,7 +274,7 @@ async fn who_asks_nobody_or_nothing_new_fails_for_good() {
 async fn a_round_that_did_not_start_is_not_told_as_a_call_that_did_not_run() {
     let mut bench = bench(1, 10).await;
     let mut task = keyed("k");
-    task.delivery.retries = 0;
+    policy(&mut task).retries = 0;
     let (mut waiter, _) = suspended(&mut bench, &task).await;
     answer(&bench.broker, task.id, 1, SEVEN).await;
     let claim = bench.claim().await;

@@ -171,9 +171,9 @@ impl Model {
 async fn wander(happenings: Vec<Happening>) {
     let mut bench = bench(1, 10).await;
     let mut task = repeatable(lazily(task()));
-    task.delivery.retries = 1_000;
-    task.delivery.backoff_policy = dormouse_contract::policy::BackoffPolicy::Linear;
-    task.delivery.total_budget = Some(std::time::Duration::from_secs(3_600));
+    policy(&mut task).retries = 1_000;
+    policy(&mut task).backoff_policy = dormouse_contract::policy::BackoffPolicy::Linear;
+    policy(&mut task).total_budget = Some(std::time::Duration::from_secs(3_600));
     bench.broker.accept(task.clone()).await.unwrap();
     let mut model = Model {
         task,

@@ -139,10 +139,10 @@ fn tasks_of(mut event: Event, pools: &[Arc<Registration>], trace: TraceParent) -
             trace: trace.child(),
             idempotency: None,
             // Whoever reacts to events copes with seeing one twice: delivery is at least once.
-            delivery: Delivery {
+            delivery: Arc::new(Delivery {
                 repeatable: true,
                 ..pool.delivery.clone()
-            },
+            }),
         })
         .collect()
 }

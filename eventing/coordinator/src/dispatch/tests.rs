@@ -77,7 +77,7 @@ impl Stage {
             affinity: None,
             trace: TraceParent::random(),
             idempotency: None,
-            delivery,
+            delivery: Arc::new(delivery),
         };
         self.broker.accept(task).await.unwrap();
         (id, waiter)

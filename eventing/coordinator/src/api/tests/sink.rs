@@ -21,7 +21,7 @@ fn call() -> NewTask {
         affinity: None,
         trace: TraceParent::random(),
         idempotency: None,
-        delivery: Delivery::default(),
+        delivery: Delivery::default().into(),
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use dormouse_broker::{NewTask, State, TaskId};
+use dormouse_broker::{NewTask, TaskId};
 
 use crate::core::Core;
 use crate::era::Era;
+use crate::tasks::Status;
 
 /// Cancels a modern call whose client has gone (2026-07-28, "Cancellation": closing the stream
 /// is the signal), unless it has a key by which the client can come back for it.
@@ -62,7 +63,7 @@ impl Abandoned {
             return self.resumed;
         }
         let standing = broker.standing(self.task).await;
-        matches!(standing, Ok(Some(standing)) if standing.state == State::Suspended)
+        matches!(standing, Ok(Some(standing)) if Status::of(&standing) == Status::InputRequired)
     }
 
     /// The client cannot go on with it, and could not come back for it: cancels the task now.

@@ -196,6 +196,7 @@ impl Follow {
         asks: Bytes,
         abandoned: &mut Abandoned,
     ) -> Option<Followed> {
+        let asks = asks::of_client(&asks)?;
         let Asking::Result { offered, .. } = &self.asking else {
             if self.outbox.carries_requests() {
                 self.ask_by_requests(round, &asks);
@@ -227,8 +228,8 @@ impl Follow {
         ))
     }
 
-    /// Answers from what the request brought. Returns what is still open; `None` when the task
-    /// goes on.
+    /// Answers from what the request brought. Returns what the client is still asked; `None` when
+    /// the task goes on without it.
     async fn answer_by(
         &self,
         core: &Core,
@@ -244,7 +245,7 @@ impl Follow {
             return Ok(Some(asks.clone()));
         };
         match core.answer(round, answers).await? {
-            Answered::Open(open) => Ok(Some(open)),
+            Answered::Open(open) => Ok(asks::of_client(&open)),
             // News of the next round follow, or of the ending.
             Answered::Continued | Answered::Before | Answered::TooLate(_) => Ok(None),
             Answered::Unknown => Err(Fault::ForeignState),

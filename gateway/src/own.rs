@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use dormouse_broker::{Ending, State, TaskId, TaskRecord};
+use dormouse_broker::{Ending, Standing, State, TaskId, TaskRecord};
 use dormouse_contract::Manifest;
 use dormouse_contract::policy::Delivery;
 use dormouse_contract::registration::Registration;
@@ -21,6 +21,7 @@ use crate::era::Era;
 use crate::error::Fault;
 use crate::feature::Feature;
 use crate::jsonrpc::RequestId;
+use crate::tasks::Status;
 
 /// The name under which it is offered: none that a pool can have.
 pub const POOL: &str = ".dormouse";
@@ -189,9 +190,9 @@ async fn result(core: &Core, id: &RequestId, task: &str, era: Era) -> Reply {
         Ok(standing) => standing,
         Err(fault) => return Reply::tool_error(id, &fault.to_string(), None, era),
     };
-    match (standing.ending, Feature::of_work(&standing.work)) {
-        (Some(ending), Feature::Tool) => answer(id, era, Feature::Tool, task, ending).0,
-        (Some(Ending::Completed(result)), _) => said(id, &String::from_utf8_lossy(&result), era),
+    match (&standing.ending, Feature::of_work(&standing.work)) {
+        (Some(ending), Feature::Tool) => answer(id, era, Feature::Tool, task, ending.clone()).0,
+        (Some(Ending::Completed(result)), _) => said(id, &String::from_utf8_lossy(result), era),
         (Some(Ending::Failed(failed)), _) => {
             Reply::tool_error(id, &failed.error.message, None, era)
         }
@@ -199,18 +200,17 @@ async fn result(core: &Core, id: &RequestId, task: &str, era: Era) -> Reply {
             let message = format!("The request was cancelled: {reason}.");
             Reply::tool_error(id, &message, None, era)
         }
-        (None, _) => said(id, &waits(task, standing.state), era),
+        (None, _) => said(id, &waits(task, &standing), era),
     }
 }
 
-fn waits(task: TaskId, state: State) -> String {
-    match state {
-        State::Suspended => format!(
+fn waits(task: TaskId, standing: &Standing) -> String {
+    match (Status::of(standing), standing.state) {
+        (Status::InputRequired, _) => format!(
             "Task {task} waits for answers: the call that is repeated with its idempotency key or \
              requestState is asked again."
         ),
-        State::Accepted | State::Running | State::Completed | State::Failed | State::Cancelled => {
-            format!("Task {task} is {}: ask again later.", state.name())
-        }
+        (_, State::Suspended) => format!("Task {task} waits for an event: ask again later."),
+        (_, state) => format!("Task {task} is {}: ask again later.", state.name()),
     }
 }

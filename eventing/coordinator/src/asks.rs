@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use dormouse_broker::Asks;
-use dormouse_contract::suspension::{ELICIT, LIST_ROOTS, SAMPLE, Suspended, is_name};
+use dormouse_contract::suspension::{
+    Ask, Awaited, ELICIT, EVENT, LIST_ROOTS, SAMPLE, Suspended, is_name,
+};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -45,20 +47,26 @@ fn check(suspended: &Suspended<'_>) -> Result<(), String> {
                 name.escape_debug()
             ));
         }
-        if ![ELICIT, SAMPLE, LIST_ROOTS].contains(&&*ask.method) {
-            return Err(format!(
-                "`{name}` asks by `{}`: a client is asked by {ELICIT}, {SAMPLE} or {LIST_ROOTS}",
-                ask.method.escape_debug()
-            ));
-        }
-        if ask
-            .params
-            .is_some_and(|params| !params.get().starts_with('{'))
-        {
-            return Err(format!("the params of `{name}` are no object"));
-        }
+        check_params(name, ask)?;
     }
     Ok(())
+}
+
+fn check_params(name: &str, ask: &Ask<'_>) -> Result<(), String> {
+    let params = ask.params.map_or("{}", RawValue::get);
+    match &*ask.method {
+        ELICIT | SAMPLE | LIST_ROOTS if params.starts_with('{') => Ok(()),
+        ELICIT | SAMPLE | LIST_ROOTS => Err(format!("the params of `{name}` are no object")),
+        EVENT => match serde_json::from_str::<Awaited>(params) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(format!("`{name}` waits for no event: {error}")),
+        },
+        other => Err(format!(
+            "`{name}` asks by `{}`: a client is asked by {ELICIT}, {SAMPLE} or {LIST_ROOTS}, and an \
+             event waited for by {EVENT}",
+            other.escape_debug()
+        )),
+    }
 }
 
 #[cfg(test)]
@@ -72,6 +80,9 @@ mod tests {
         let read_back = read(&data).unwrap();
         assert_eq!(read_back.asks, asks);
         assert_eq!(read_back.revision.as_deref(), Some("r"));
+
+        let event = r#"{"asks":{"e":{"method":"dev.dormouse/event","params":{"filters":[]}}}}"#;
+        assert!(read(&Bytes::from_static(event.as_bytes())).is_ok());
 
         let long = format!(
             r#"{{"asks":{{"{}":{{"method":"roots/list"}}}}}}"#,
@@ -91,6 +102,10 @@ mod tests {
             (
                 r#"{"asks":{"a":{"method":"roots/list","params":[]}}}"#,
                 "`a`",
+            ),
+            (
+                r#"{"asks":{"a":{"method":"dev.dormouse/event","params":{"filters":[{"exactly":{}}]}}}}"#,
+                "`exactly`",
             ),
         ] {
             let why = read(&Bytes::copy_from_slice(data.as_bytes())).unwrap_err();

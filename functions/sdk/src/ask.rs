@@ -1,12 +1,13 @@
-//! Asking the client: futures that stay pending until the answer is there, which may be a day and
-//! another process later.
+//! Asks: futures that stay pending until the answer is there, which may be a day and another
+//! process later.
 
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context as Task, Poll};
 
 use dormouse_contract::suspension::{MISSING_CAPABILITY, is_name};
-use serde_json::value::RawValue;
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
 use crate::context::Context;
@@ -72,7 +73,7 @@ impl From<AskError> for ToolError {
 /// Reads the client's result, or says in words why it is none.
 pub(crate) type Read<T> = Box<dyn Fn(&str) -> Result<T, String> + Send + Sync>;
 
-/// A question to the client: await it, alone or with others in a `join!`.
+/// A question to the client, or a wait for an event: await it, alone or with others in a `join!`.
 ///
 /// While there is no answer it stays pending. When nothing but asks is left to wait for, the
 /// function gives the call back to the platform with all open asks and may sleep; the handler runs
@@ -117,7 +118,7 @@ impl<T> Ask<T> {
             .and_then(|()| step::check_outside("ask", &name))
             .map_err(AskError::Misused)
             .and_then(|()| match (cx.replay().audience(), missing) {
-                (Audience::Nobody, _) if !answered => Err(nobody(&name)),
+                (Audience::Nobody, _) if !answered => Err(nobody(kind, &name)),
                 (Audience::Client, Some((what, required))) if !answered => {
                     Err(lacking(&name, what, required))
                 }
@@ -137,8 +138,7 @@ impl<T> Ask<T> {
         match given {
             Given::Result(result) => (self.read)(result.get()).map_err(|why| {
                 AskError::Unusable(format!(
-                    "The client's answer to `{}` cannot be used: {why}. Call again to be asked \
-                     again.",
+                    "The answer to `{}` cannot be used: {why}. Call again to be asked again.",
                     self.name
                 ))
             }),
@@ -182,12 +182,20 @@ impl<T> Drop for Ask<T> {
     }
 }
 
-fn nobody(name: &str) -> AskError {
-    AskError::Missing {
-        message: format!(
+fn nobody(kind: Kind, name: &str) -> AskError {
+    let message = match kind {
+        Kind::Elicit | Kind::Sample | Kind::Roots => format!(
             "`{name}` cannot be asked: no client called (this is a task of an event, or a test), \
              so there is nobody to ask"
         ),
+        Kind::Event => format!(
+            "`{name}` cannot be waited for: no client called (this is a task of an event, which is \
+             delivered as it was sent, or a test), so it cannot sleep. React to the other event by \
+             a handler of its own"
+        ),
+    };
+    AskError::Missing {
+        message,
         required: json!({}),
     }
 }
@@ -200,6 +208,13 @@ fn lacking(name: &str, what: &str, required: Value) -> AskError {
         ),
         required,
     }
+}
+
+/// The params of an ask, from what serializes to an object.
+pub(crate) fn written(params: &impl Serialize) -> Result<Option<Box<RawValue>>, AskError> {
+    to_raw_value(params).map(Some).map_err(|error| {
+        AskError::Misused(format!("the params of an ask cannot be written: {error}"))
+    })
 }
 
 /// Whether something can be stored under this name.

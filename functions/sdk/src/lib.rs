@@ -237,6 +237,10 @@
 //! - Ask in the handler itself, not in spawned tasks.
 //! - Do what must not be done twice in a step.
 //!
+//! A handler can wait for an event of any producer in the same way, [`Context::event`]: for a
+//! payment, a build, a person who signs. The platform answers that from its log of events, so
+//! nothing is missed while the function sleeps, and no client has to be there.
+//!
 //! `?` on a question that the client refuses tells the model so; on one that the client does not
 //! support it tells the client. To do without, look first: `cx.client().can_elicit()` and its
 //! siblings.
@@ -273,7 +277,8 @@
 //! # Tests
 //!
 //! A handler is a function: call it with [`Context::detached`], or, when it asks, with
-//! [`Context::rehearsed`] and the answers. To test the whole function over
+//! [`Context::rehearsed`] and the answers (an event is `{"event": {…}}`, in the CloudEvents JSON
+//! format). To test the whole function over
 //! HTTP, hand [`Function::serve`] a listener of your own.
 //!
 //! # What the platform sets
@@ -284,6 +289,7 @@
 //!
 //! [`tracing`]: https://docs.rs/tracing
 
+mod arrival;
 mod ask;
 mod call;
 mod checked;

@@ -3,10 +3,10 @@
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::ask::{Ask, AskError, Question};
+use crate::ask::{Ask, AskError, Question, written};
 use crate::context::Context;
 use crate::form;
 use crate::replay::Kind;
@@ -71,12 +71,6 @@ fn read_elicited<T>(
         Action::Decline => Ok(Answer::Declined),
         Action::Cancel => Ok(Answer::Cancelled),
     }
-}
-
-fn written(params: &impl Serialize) -> Result<Option<Box<RawValue>>, AskError> {
-    to_raw_value(params).map(Some).map_err(|error| {
-        AskError::Misused(format!("the params of an ask cannot be written: {error}"))
-    })
 }
 
 fn needs_form(cx: &Context) -> Option<(&'static str, Value)> {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-use dormouse_contract::suspension::{Answer, Ask, ELICIT, LIST_ROOTS, SAMPLE, Suspended};
+use dormouse_contract::suspension::{Answer, Ask, ELICIT, EVENT, LIST_ROOTS, SAMPLE, Suspended};
 use dormouse_contract::task::{Requested, TaskError};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -30,6 +30,7 @@ pub(crate) enum Kind {
     Elicit,
     Sample,
     Roots,
+    Event,
 }
 
 impl Kind {
@@ -38,12 +39,14 @@ impl Kind {
             Self::Elicit => ELICIT,
             Self::Sample => SAMPLE,
             Self::Roots => LIST_ROOTS,
+            Self::Event => EVENT,
         }
     }
 
     /// What kind of ask a result answers, told by the member that only it must have.
     fn answered_by(result: &RawValue) -> Option<Self> {
         #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
         struct Members {
             #[serde(default)]
             action: Option<IgnoredAny>,
@@ -53,14 +56,20 @@ impl Kind {
             role: Option<IgnoredAny>,
             #[serde(default)]
             roots: Option<IgnoredAny>,
+            #[serde(default)]
+            event: Option<IgnoredAny>,
+            #[serde(default)]
+            timed_out: Option<IgnoredAny>,
         }
         let members: Members = serde_json::from_str(result.get()).ok()?;
         if members.action.is_some() {
             Some(Self::Elicit)
         } else if members.model.is_some() || members.role.is_some() {
             Some(Self::Sample)
+        } else if members.roots.is_some() {
+            Some(Self::Roots)
         } else {
-            members.roots.map(|_| Self::Roots)
+            members.event.or(members.timed_out).map(|_| Self::Event)
         }
     }
 }
@@ -97,6 +106,8 @@ struct State {
     /// Names whose answer was handed out.
     taken: BTreeSet<String>,
     stepped: BTreeSet<String>,
+    /// The place in the event log of the last event that the handler got.
+    seen: Option<u64>,
     differs: Option<String>,
 }
 
@@ -219,6 +230,17 @@ impl Replay {
             }
         }
         Look::Open
+    }
+
+    /// The handler gets the event at this place in the log.
+    pub(crate) fn saw(&self, seq: u64) {
+        let mut state = self.state();
+        state.seen = state.seen.max(Some(seq));
+    }
+
+    /// The place in the event log of the last event that the handler got.
+    pub(crate) fn seen(&self) -> Option<u64> {
+        self.state().seen
     }
 
     /// The handler has dropped an ask.

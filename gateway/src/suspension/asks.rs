@@ -1,10 +1,14 @@
-//! What a suspended task asks, and the requests by which a legacy client hears of it.
+//! What a suspended task asks of its client, and the requests by which a legacy one hears of it.
+//!
+//! Waits for events are the broker's to answer: no client sees them, and what one says to them is
+//! overlooked.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use dormouse_broker::{TaskId, Work};
-use dormouse_contract::suspension::Ask;
+use dormouse_contract::suspension::{Ask, EVENT};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -17,12 +21,31 @@ use crate::schema;
 /// The open asks of a round by name.
 pub(crate) type Asks<'a> = BTreeMap<Cow<'a, str>, Ask<'a>>;
 
-/// Reads the broker's object of asks; what cannot be read asks nothing.
+/// Reads the client's asks of the broker's object; what cannot be read asks nothing.
 pub(crate) fn read(asks: &[u8]) -> Asks<'_> {
-    serde_json::from_slice(asks).unwrap_or_else(|error| {
+    let mut read: Asks<'_> = serde_json::from_slice(asks).unwrap_or_else(|error| {
         tracing::error!(%error, "the asks of a suspended task cannot be read");
         Asks::default()
-    })
+    });
+    read.retain(|_, ask| ask.method != EVENT);
+    read
+}
+
+/// The client's asks of the broker's object, to the letter; `None` when it is asked nothing.
+pub(crate) fn of_client(asks: &Bytes) -> Option<Bytes> {
+    let clients = read(asks);
+    if clients.is_empty() {
+        return None;
+    }
+    let all: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_slice(asks).ok()?;
+    if all.len() == clients.len() {
+        return Some(asks.clone());
+    }
+    let theirs = all
+        .into_iter()
+        .filter(|(name, _)| clients.contains_key(name));
+    let theirs: BTreeMap<_, _> = theirs.collect();
+    serde_json::to_vec(&theirs).ok().map(Bytes::from)
 }
 
 /// The method of a call and the digest of what was asked for, as a retry must repeat them:
@@ -149,8 +172,6 @@ pub(crate) fn relate(object: &str, task: TaskId) -> String {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
 
     fn asked(name: &str) -> Asked {
@@ -193,6 +214,20 @@ mod tests {
         assert_eq!(request["method"], "roots/list");
         assert_eq!(request["params"], serde_json::json!({}));
         assert!(read(b"rubbish").is_empty());
+    }
+
+    #[test]
+    fn waits_for_events_are_none_of_the_clients_business() {
+        let of = |text: &'static str| of_client(&Bytes::from_static(text.as_bytes()));
+        let form = r#"{"q":{ "method":"elicitation/create","params":{"x":1.0} }}"#;
+        assert_eq!(of(form).unwrap(), form);
+        let mixed = r#"{"e":{"method":"dev.dormouse/event","params":{}},"q":{ "method":"elicitation/create","params":{"x":1.0} }}"#;
+        assert_eq!(of(mixed).unwrap(), form);
+        assert_eq!(
+            of(r#"{"e":{"method":"dev.dormouse\/event","params":{}}}"#),
+            None
+        );
+        assert_eq!(of("rubbish"), None);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::jsonrpc::for_each_member;
+use crate::suspension::asks;
 
 /// How often a client should ask, in milliseconds.
 pub(crate) const POLL_INTERVAL: u64 = 1_000;
@@ -35,11 +36,14 @@ pub(crate) enum Status {
 }
 
 impl Status {
-    /// The status that a state is.
-    pub fn of(state: State) -> Self {
-        match state {
+    /// The status of a task: one that only waits for an event needs nothing of its client.
+    pub fn of(standing: &Standing) -> Self {
+        match standing.state {
             State::Accepted | State::Running => Self::Working,
-            State::Suspended => Self::InputRequired,
+            State::Suspended => match standing.asks.as_ref().and_then(asks::of_client) {
+                Some(_) => Self::InputRequired,
+                None => Self::Working,
+            },
             State::Completed => Self::Completed,
             State::Failed => Self::Failed,
             State::Cancelled => Self::Cancelled,
@@ -87,15 +91,17 @@ impl View {
 
     /// A task that the broker knows.
     pub fn of(task: TaskId, standing: &Standing) -> Self {
+        let status = Status::of(standing);
         let message = match &standing.ending {
-            None if standing.state == State::Suspended => Some("it waits for answers".to_owned()),
+            None if status == Status::InputRequired => Some("it waits for answers".to_owned()),
+            None if standing.state == State::Suspended => Some("it waits for an event".to_owned()),
             None | Some(Ending::Completed(_)) => None,
             Some(Ending::Failed(failed)) => Some(failed.error.message.clone()),
             Some(Ending::Cancelled(reason)) => Some(reason.clone()),
         };
         Self {
             task,
-            status: Status::of(standing.state),
+            status,
             message,
             created_at: standing.accepted_at,
             updated_at: standing.changed_at,
@@ -207,8 +213,14 @@ mod tests {
             (State::Failed, "failed"),
             (State::Cancelled, "cancelled"),
         ] {
-            assert_eq!(Status::of(state).as_str(), status);
+            assert_eq!(Status::of(&standing(state, None)).as_str(), status);
         }
+        let mut waiting = standing(State::Suspended, None);
+        let asks = br#"{"e":{"method":"dev.dormouse/event","params":{}}}"#;
+        waiting.asks = Some(Bytes::from_static(asks));
+        let view = View::of(TaskId::new(), &waiting);
+        assert_eq!(view.status, Status::Working);
+        assert_eq!(view.message.as_deref(), Some("it waits for an event"));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::{POLL_INTERVAL, View};
 use crate::error::Fault;
 use crate::jsonrpc::{RequestId, for_each_member};
 use crate::listening::label;
+use crate::suspension::asks;
 
 /// The extension's name among a client's capabilities.
 pub(crate) const EXTENSION: &str = "io.modelcontextprotocol/tasks";
@@ -88,7 +89,9 @@ fn details(standing: &Standing) -> String {
             format!(r#","error":{error}"#)
         }
         (Some(Ending::Cancelled(_)), _) | (None, None) => String::new(),
-        (None, Some(asks)) => format!(r#","inputRequests":{}"#, text(asks)),
+        (None, Some(asks)) => asks::of_client(asks).map_or_else(String::new, |asks| {
+            format!(r#","inputRequests":{}"#, text(&asks))
+        }),
     }
 }
 

@@ -6,6 +6,7 @@
 mod fixture;
 
 mod announcing;
+mod arriving;
 mod asking;
 mod calls;
 mod harness;

@@ -1,0 +1,114 @@
+//! Waiting for an event: an ask that the platform answers, from its log of events.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use dormouse_contract::http_binding::{self, STRUCTURED};
+use dormouse_contract::suspension::{Arrived, Awaited};
+use dormouse_contract::{Event, filter::Filter};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+
+use crate::ask::{Ask, Question, Read, written};
+use crate::context::Context;
+use crate::reaction::IntoFilter;
+use crate::replay::Kind;
+
+impl Context {
+    /// Waits for the next event that matches: a [`Filter`], or the start of the event's type as
+    /// text. While none has come the function may sleep, as with every other ask; no client is
+    /// needed for the answer.
+    ///
+    /// *Next* counts from the last event that this handler got, else from the moment at which the
+    /// call was accepted: what happens between two waits is not missed. Two waits that are made
+    /// before either has its event count from the same place, so both may get the same one. The
+    /// platform keeps events for a day unless it is told otherwise, and what it no longer has
+    /// cannot be waited for.
+    ///
+    /// The call waits for as long as the pool's `suspensionExpiry`;
+    /// [`event_within`](Self::event_within) gives up earlier. In a task of an event, and wherever
+    /// no platform calls, this fails: let the other event be a reaction of its own.
+    ///
+    /// ```
+    /// use dormouse_function::{Context, Filter, NoArguments, ToolError};
+    ///
+    /// async fn order(cx: Context, _: NoArguments) -> Result<String, ToolError> {
+    ///     let number: String = cx.step("order", async |key| Ok(key)).await?;
+    ///     let paid = Filter::Exact(
+    ///         [("type", "com.example.paid"), ("subject", &number)]
+    ///             .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    ///             .into(),
+    ///     );
+    ///     let paid = cx.event("paid", paid).await?;
+    ///     Ok(format!("Order {number} was paid by {}.", paid.source))
+    /// }
+    /// # let _ = order;
+    /// ```
+    pub fn event(&self, name: impl Into<String>, filter: impl IntoFilter) -> Ask<Event> {
+        let read = |event: Option<Event>| event.ok_or_else(|| "it brought no event".to_owned());
+        self.await_event(name.into(), filter.into_filter(), None, read)
+    }
+
+    /// The same for at most so long, counted from when the call goes to sleep over it: `None` when
+    /// nothing came in time.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use dormouse_function::{Context, NoArguments, ToolError};
+    /// async fn deploy(cx: Context, _: NoArguments) -> Result<&'static str, ToolError> {
+    ///     let hour = Duration::from_secs(3_600);
+    ///     match cx.event_within("build", "com.example.build.done", hour).await? {
+    ///         Some(_) => Ok("deployed"),
+    ///         None => Err(ToolError::caller("the build did not end within an hour")),
+    ///     }
+    /// }
+    /// # let _ = deploy;
+    /// ```
+    pub fn event_within(
+        &self,
+        name: impl Into<String>,
+        filter: impl IntoFilter,
+        timeout: Duration,
+    ) -> Ask<Option<Event>> {
+        self.await_event(name.into(), filter.into_filter(), Some(timeout), Ok)
+    }
+
+    fn await_event<T: 'static>(
+        &self,
+        name: String,
+        filter: Filter,
+        timeout: Option<Duration>,
+        read: fn(Option<Event>) -> Result<T, String>,
+    ) -> Ask<T> {
+        let question = |cx: &Self, _: &str| Question {
+            kind: Kind::Event,
+            missing: None,
+            params: written(&Awaited {
+                filters: vec![filter],
+                after: cx.replay().seen(),
+                timeout,
+            }),
+        };
+        let cx = self.clone();
+        let read: Read<T> = Box::new(move |result| {
+            let (event, seq) = read_arrived(result)?;
+            if let Some(seq) = seq {
+                cx.replay().saw(seq);
+            }
+            read(event)
+        });
+        Ask::new(self, name, question, read)
+    }
+}
+
+fn read_arrived(result: &str) -> Result<(Option<Event>, Option<u64>), String> {
+    let Arrived { event, seq, .. } =
+        serde_json::from_str(result).map_err(|error| error.to_string())?;
+    let Some(event) = event else {
+        return Ok((None, seq));
+    };
+    let mut headers = HeaderMap::with_capacity(1);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(STRUCTURED));
+    let event = Bytes::copy_from_slice(event.get().as_bytes());
+    let event = http_binding::read(&headers, event).map_err(|error| error.to_string())?;
+    Ok((Some(event), seq))
+}

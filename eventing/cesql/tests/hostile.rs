@@ -1,0 +1,125 @@
+//! Nothing that anybody writes makes the crate panic, and whatever parses has a value.
+
+use dormouse_cesql::{Expression, Value};
+use proptest::prelude::*;
+
+const WORDS: [&str; 50] = [
+    "AND",
+    "OR",
+    "XOR",
+    "NOT",
+    "LIKE",
+    "EXISTS",
+    "IN",
+    "TRUE",
+    "false",
+    "(",
+    ")",
+    ",",
+    "+",
+    "-",
+    "*",
+    "/",
+    "%",
+    "=",
+    "!=",
+    "<>",
+    "<",
+    "<=",
+    ">",
+    ">=",
+    "!",
+    "'",
+    "\"",
+    "\\",
+    "'a%'",
+    "\"_b\"",
+    "'\\'",
+    "type",
+    "subject",
+    "missing",
+    "n",
+    "0",
+    "1",
+    "-1",
+    "2147483648",
+    "-2147483648",
+    "LENGTH(",
+    "LEFT(",
+    "SUBSTRING(",
+    "CONCAT_WS(",
+    "UPPER(",
+    "ABS(",
+    "NO_SUCH(",
+    "é",
+    " ",
+    "\0",
+];
+
+const VALID: [&str; 6] = [
+    "type LIKE 'com.github.%' AND NOT EXISTS missing OR n IN (1, '2', TRUE)",
+    "SUBSTRING(subject, -3, 2) = LEFT(CONCAT_WS('é', subject, n), 2)",
+    "-n * (2 + ABS(-2147483648)) % 7 <= INT('12') XOR UPPER(type) <> LOWER(type)",
+    "RIGHT(TRIM(CONCAT(' ', subject)), 5) NOT LIKE '_\\_%\\%'",
+    "((n)) = 5 OR BOOL(n) OR STRING(n) = \"\\\"\" OR IS_INT(type) OR IS_BOOL(missing)",
+    "n / 0 = 1 OR missing + 1 > 2",
+];
+
+fn check(text: &str) {
+    let Ok(expression) = Expression::parse(text) else {
+        return;
+    };
+    let event = [
+        ("type", Value::from("com.github.push")),
+        ("subject", "äöü%_\\'".into()),
+        ("n", 5.into()),
+    ];
+    let evaluation = expression.evaluate(&event);
+    let passes = evaluation.error.is_none() && evaluation.value == Value::Boolean(true);
+    assert_eq!(expression.matches(&event), passes, "{text}");
+    let printed = expression.to_string();
+    let again = Expression::parse(&printed).unwrap_or_else(|error| panic!("{printed}: {error}"));
+    assert_eq!(again, expression, "{text}");
+    assert_eq!(again.evaluate(&event), evaluation, "{text}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4_000))]
+
+    #[test]
+    fn any_text(text in any::<String>()) {
+        check(&text);
+    }
+
+    #[test]
+    fn any_words(words in prop::collection::vec(prop::sample::select(&WORDS[..]), 0..12)) {
+        check(&words.concat());
+        check(&words.join(" "));
+    }
+
+    #[test]
+    fn mutated_expressions(
+        valid in prop::sample::select(&VALID[..]),
+        mutations in prop::collection::vec((any::<prop::sample::Index>(), 0..3, prop::sample::select(&WORDS[..])), 1..4),
+    ) {
+        let mut letters: Vec<char> = valid.chars().collect();
+        for (place, kind, word) in mutations {
+            let at = place.index(letters.len() + 1);
+            match kind {
+                0 => drop(letters.splice(at..at, word.chars())),
+                1 => letters.truncate(at),
+                _ if at < letters.len() => drop(letters.remove(at)),
+                _ => {}
+            }
+        }
+        check(&letters.into_iter().collect::<String>());
+    }
+}
+
+#[test]
+fn what_is_mutated_is_valid() {
+    for text in VALID {
+        Expression::parse(text).unwrap();
+        check(text);
+    }
+}

@@ -1,6 +1,7 @@
 //! A task as people see it: lists, histories, open questions.
 
 use dormouse_contract::task::Failed;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::task::{State, TaskId};
@@ -24,7 +25,7 @@ pub struct TaskFilter {
 }
 
 /// A task as people see it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TaskRecord {
     /// The task.
@@ -59,7 +60,7 @@ pub struct TaskRecord {
 }
 
 /// An ask that nobody has answered yet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OpenAsk {
     /// Its name.
     pub name: String,
@@ -71,7 +72,7 @@ pub struct OpenAsk {
 }
 
 /// One transition of a task.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HistoryEntry {
     /// RFC 3339 in the API; milliseconds since the epoch in the store.
     pub at: String,

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use dormouse_contract::policy::Delivery;
 use dormouse_contract::task::{Failed, Outcome};
 use dormouse_contract::trace::TraceParent;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -16,9 +17,9 @@ use uuid::Uuid;
 pub type Millis = i64;
 
 /// A task's id: a UUID of version 7, so ids sort by the time of acceptance. In text a UUID.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct TaskId(Uuid);
+pub struct TaskId(#[schemars(with = "String", extend("format" = "uuid"))] Uuid);
 
 impl TaskId {
     /// A new id for a task that is about to be accepted.
@@ -308,7 +309,7 @@ pub struct Standing {
 }
 
 /// A task's state. Changes only through [`crate::task`]'s transition table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// Stored, waiting for a slot (or for the delay before a retry).

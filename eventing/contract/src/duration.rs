@@ -4,12 +4,19 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
 
 /// The text is no duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no duration: write `500ms`, `5s`, `2m`, `1h` or ISO 8601 such as `PT5S`")]
 pub struct InvalidDuration(String);
+
+/// How a duration looks in a JSON Schema, for `#[schemars(with = "DurationText")]`: a text such as
+/// `500ms`, `5s`, `2m` or `1h`, or ISO 8601 such as `PT5S`.
+#[derive(JsonSchema)]
+#[schemars(rename = "Duration", extend("examples" = ["5s"]))]
+pub struct DurationText(#[expect(dead_code, reason = "only its shape is used")] String);
 
 /// Reads a duration.
 ///

@@ -11,13 +11,14 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Event, SPEC_VERSION};
 use crate::policy::DeliverySpec;
 
 /// A rule that routes matching events to a pool.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Trigger {
     /// What it is called, within its pool. Default: its place in the list, from 0.
@@ -35,7 +36,7 @@ pub struct Trigger {
 }
 
 /// Which events of a trigger are delivered one after the other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Ordering {
     /// Those with the same `source` and `subject`: each is delivered when the one before has
@@ -44,7 +45,7 @@ pub enum Ordering {
 }
 
 /// One condition (Knative Eventing, Trigger `filters`).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Filter {
     /// Every one of these matches.

@@ -3,16 +3,20 @@
 //! A function prints it for `--capabilities` and serves it at `GET /capabilities`. MCP objects
 //! are kept verbatim ([`RawValue`]); [`Tool`] is the view of the members that the platform reads.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::policy::{Delivery, DeliverySpec};
 
+/// How an object of any shape looks in a JSON Schema.
+type Map = serde_json::Map<String, serde_json::Value>;
+
 /// The version of the function contract that is spoken here.
 pub const CONTRACT: u32 = 1;
 
 /// What a function offers; MCP objects to the letter.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Manifest {
     /// The function contract: 1.
@@ -28,21 +32,27 @@ pub struct Manifest {
     pub version: String,
     /// MCP `Tool` objects.
     #[serde(default)]
+    #[schemars(with = "Vec<Map>")]
     pub tools: Vec<Box<RawValue>>,
     /// MCP `Prompt` objects.
     #[serde(default)]
+    #[schemars(with = "Vec<Map>")]
     pub prompts: Vec<Box<RawValue>>,
     /// MCP `Resource` objects.
     #[serde(default)]
+    #[schemars(with = "Vec<Map>")]
     pub resources: Vec<Box<RawValue>>,
     /// MCP `ResourceTemplate` objects.
     #[serde(default)]
+    #[schemars(with = "Vec<Map>")]
     pub resource_templates: Vec<Box<RawValue>>,
     /// What can be completed.
     #[serde(default)]
+    #[schemars(with = "Vec<Map>")]
     pub completions: Vec<Box<RawValue>>,
     /// Event filters that the function asks for.
     #[serde(default)]
+    #[schemars(with = "Vec<Map>")]
     pub triggers: Vec<Box<RawValue>>,
 }
 

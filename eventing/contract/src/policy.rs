@@ -7,10 +7,13 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::duration::DurationText;
+
 /// How the delay before the next attempt grows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum BackoffPolicy {
     /// `backoffDelay * n`
@@ -20,7 +23,7 @@ pub enum BackoffPolicy {
 }
 
 /// How often an attempt is repeated, and whether it may be when nobody knows if it ran.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(
     untagged,
     expecting = "a number of retries, or one of always, never, is expected"
@@ -33,7 +36,7 @@ pub enum Retry {
 }
 
 /// The words that `retry` takes besides a number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RetryRule {
     /// The function copes with being run twice: repeat even when the outcome is unknown.
@@ -43,7 +46,7 @@ pub enum RetryRule {
 }
 
 /// A delivery policy as written: what is absent is inherited.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DeliverySpec {
     /// How long one attempt may take.
@@ -52,6 +55,7 @@ pub struct DeliverySpec {
         with = "crate::duration::option",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schemars(with = "Option<DurationText>")]
     pub timeout: Option<Duration>,
     /// How often an attempt is repeated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -62,6 +66,7 @@ pub struct DeliverySpec {
         with = "crate::duration::option",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schemars(with = "Option<DurationText>")]
     pub backoff_delay: Option<Duration>,
     /// How the delay grows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -72,6 +77,7 @@ pub struct DeliverySpec {
         with = "crate::duration::option",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schemars(with = "Option<DurationText>")]
     pub queue_expiry: Option<Duration>,
     /// How long all attempts and the delays between them may take together.
     #[serde(
@@ -79,6 +85,7 @@ pub struct DeliverySpec {
         with = "crate::duration::option",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schemars(with = "Option<DurationText>")]
     pub total_budget: Option<Duration>,
     /// How long a suspended task waits for its answers.
     #[serde(
@@ -86,6 +93,7 @@ pub struct DeliverySpec {
         with = "crate::duration::option",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schemars(with = "Option<DurationText>")]
     pub suspension_expiry: Option<Duration>,
     /// The longest `Retry-After` of a function that is heeded; `0s`: none is.
     #[serde(
@@ -93,6 +101,7 @@ pub struct DeliverySpec {
         with = "crate::duration::option",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schemars(with = "Option<DurationText>")]
     pub retry_after_max: Option<Duration>,
     /// Where an event goes that could not be delivered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -103,7 +112,7 @@ pub struct DeliverySpec {
 }
 
 /// Where dead letters of events go (Knative's `Destination`): exactly one of the two.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DeadLetterSink {
     /// A pool of this platform.
@@ -113,7 +122,7 @@ pub enum DeadLetterSink {
 }
 
 /// A pool by name, as Kubernetes refers to objects.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PoolRef {
     /// `dormouse.dev/v1alpha1`, which is the default.
@@ -126,14 +135,14 @@ pub struct PoolRef {
 }
 
 /// The kind that a [`PoolRef`] can name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum PoolKind {
     /// A pool.
     AgentPool,
 }
 
 /// When a task becomes a row.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Stored {
     /// When it is accepted: it survives the platform's death.
@@ -144,11 +153,12 @@ pub enum Stored {
 }
 
 /// The policy of one task, complete.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Delivery {
     /// How long one attempt may take. Default 300 s.
     #[serde(with = "crate::duration")]
+    #[schemars(with = "DurationText")]
     pub timeout: Duration,
     /// How many attempts may follow the first. Default 3.
     pub retries: u32,
@@ -157,11 +167,13 @@ pub struct Delivery {
     pub repeatable: bool,
     /// The delay that the backoff grows from. Default 5 s.
     #[serde(with = "crate::duration")]
+    #[schemars(with = "DurationText")]
     pub backoff_delay: Duration,
     /// How the delay grows. Default exponential.
     pub backoff_policy: BackoffPolicy,
     /// How long the task may wait for its first attempt. Default 10 minutes.
     #[serde(with = "crate::duration")]
+    #[schemars(with = "DurationText")]
     pub queue_expiry: Duration,
     /// How long all attempts may take together; `None` means
     /// `(retries + 1) * timeout` plus the delays.
@@ -170,12 +182,15 @@ pub struct Delivery {
         with = "crate::duration::option",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schemars(with = "Option<DurationText>")]
     pub total_budget: Option<Duration>,
     /// How long the task, when it is suspended, waits for its answers. Default 7 days.
     #[serde(with = "crate::duration", default = "week")]
+    #[schemars(with = "DurationText")]
     pub suspension_expiry: Duration,
     /// The longest `Retry-After` that is heeded. Default an hour.
     #[serde(with = "crate::duration", default = "hour")]
+    #[schemars(with = "DurationText")]
     pub retry_after_max: Duration,
     /// Where an event goes that could not be delivered. Default: it stays a dead letter here.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -20,6 +20,7 @@ use dormouse_contract::policy::Delivery;
 use dormouse_contract::registration::Registration;
 use dormouse_contract::task::{ATTEMPT_TOKEN, POOL_TOKEN, TRACEPARENT};
 use dormouse_contract::trace::TraceParent;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Api;
@@ -27,7 +28,7 @@ use super::payload::Payload;
 use super::problem::Problem;
 
 /// The answer to an event that was taken.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Receipt {
     /// The event's `id`.
     pub id: String,
@@ -38,7 +39,7 @@ pub struct Receipt {
 }
 
 /// A pool that will react to an event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Taker {
     /// The pool.
     pub pool: String,

@@ -1,12 +1,19 @@
 //! The coordinator's HTTP door (port 8888): pools, tasks and dead letters to look at, and the
 //! CloudEvents ingress.
 //!
-//! Every route is in [`router`]. Errors are `application/problem+json` (RFC 9457). All routes ask
+//! Every route is an [`Operation`], of which both the router and the OpenAPI
+//! [document](document::describe) are made. Errors are `application/problem+json` (RFC 9457). All routes ask
 //! for the platform's token, except the sink of a pool, whose callers prove themselves by a token
 //! inside the event.
 
+mod document;
+mod events;
+mod examples;
 mod ingress;
+mod operation;
+mod page;
 mod payload;
+mod platform;
 mod pools;
 mod problem;
 mod segment;
@@ -14,23 +21,24 @@ mod sink;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod triggers;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
-use axum::http::header::{ALLOW, CONTENT_TYPE};
 use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{IntoResponse, Json, Response};
-use axum::routing::{get, post};
+use axum::response::{IntoResponse, Response};
 use dormouse_contract::door::Door;
 
 use crate::registry::Coordinator;
 pub use ingress::{Receipt, Taker};
-pub use pools::{InstanceCounts, PoolPage, PoolView, ToolView};
+use operation::{Guard, Operation};
+pub use pools::{InstanceCounts, PoolPage, PoolView, ResourceView, TemplateView, ToolView};
 use problem::Problem;
+pub use problem::ProblemView;
 pub use tasks::{CancelRequest, Cancelled, TaskPage};
+pub use triggers::TriggerView;
 
 /// The largest request body, in bytes; beyond it the answer is 413.
 pub const BODY_LIMIT: usize = 4 << 20;
@@ -44,31 +52,41 @@ struct Api {
     render_metrics: RenderMetrics,
 }
 
-/// Everything that port 8888 serves. `/health` is open, for probes that know no token.
+/// Everything that port 8888 serves.
 pub fn router(coordinator: Coordinator, door: Door, render_metrics: RenderMetrics) -> Router {
     let api = Api {
         coordinator,
         render_metrics,
     };
-    let guarded = Router::new()
-        .route("/metrics", get(metrics))
-        .route("/pools", get(pools::list))
-        .route("/pools/{pool}", get(pools::show))
-        .route("/tasks", get(tasks::list))
-        .route("/tasks/{id}", get(tasks::show))
-        .route("/tasks/{id}/result", get(tasks::result))
-        .route("/tasks/{id}/cancel", post(tasks::cancel))
-        .route("/dead-letters", get(tasks::dead_letters))
-        .route("/events", post(ingress::accept).options(ingress_methods))
+    let (mut guarded, mut open) = (Router::new(), Router::new());
+    for operation in operations() {
+        let routes = match operation.guard {
+            Guard::Token => &mut guarded,
+            Guard::Open => &mut open,
+        };
+        *routes = std::mem::take(routes).route(operation.path, operation.handler);
+    }
+    let guarded = guarded
         .fallback(async || Problem::UnknownPath)
         .method_not_allowed_fallback(async || Problem::WrongMethod)
         .layer(from_fn_with_state(door.clone(), admit));
-    let open = Router::new()
-        .route("/health", get(health))
-        .route("/pools/{pool}/events", post(sink::accept))
+    let open = open
         .method_not_allowed_fallback(async || Problem::WrongMethod)
         .layer(from_fn_with_state(door, admit_anyone));
     guarded.merge(open).with_state(api)
+}
+
+/// Every operation, in the order in which people read of them.
+fn operations() -> Vec<Operation> {
+    [
+        pools::operations(),
+        tasks::operations(),
+        events::operations(),
+        platform::operations(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 async fn admit(State(door): State<Door>, request: Request, next: Next) -> Response {
@@ -83,19 +101,4 @@ async fn admit_anyone(State(door): State<Door>, request: Request, next: Next) ->
         Ok(()) => next.run(request).await,
         Err(refused) => Problem::Door(refused).into_response(),
     }
-}
-
-async fn health() -> Json<serde_json::Value> {
-    Json(serde_json::json!({"status": "ok"}))
-}
-
-async fn metrics(State(api): State<Api>) -> impl IntoResponse {
-    (
-        [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
-        (api.render_metrics)(),
-    )
-}
-
-async fn ingress_methods() -> impl IntoResponse {
-    (StatusCode::NO_CONTENT, [(ALLOW, "OPTIONS, POST")])
 }

@@ -1,24 +1,31 @@
-//! `GET /pools` and `GET /pools/{pool}`: what is registered, what it offers and how it is.
+//! `/pools`: what is registered, what it offers and how it is.
 
 use axum::extract::State;
-use axum::response::Json;
-use dormouse_contract::filter::Trigger;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Json, Response};
+use dormouse_contract::Manifest;
 use dormouse_contract::registration::Registration;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::Api;
-use super::problem::Problem;
+use super::examples;
+use super::operation::{Content, Operation, Tag, get};
+use super::problem::{Kind, Problem};
 use super::segment::Segment;
+use super::triggers::{TriggerView, of_pool};
 
 /// The answer of `GET /pools`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct PoolPage {
     /// All registered pools, in the order of registration.
     pub pools: Vec<PoolView>,
 }
 
 /// A pool as people see it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PoolView {
     /// The AgentPool's `metadata.name`.
@@ -36,8 +43,17 @@ pub struct PoolView {
     pub failure: Option<String>,
     /// The tools it offers, by their declared names.
     pub tools: Vec<ToolView>,
+    /// The prompts it offers, by their declared names.
+    #[serde(default)]
+    pub prompts: Vec<ToolView>,
+    /// The resources it offers.
+    #[serde(default)]
+    pub resources: Vec<ResourceView>,
+    /// The resource templates it offers.
+    #[serde(default)]
+    pub resource_templates: Vec<TemplateView>,
     /// Which events are routed to it.
-    pub triggers: Vec<Trigger>,
+    pub triggers: Vec<TriggerView>,
     /// How many tasks may run at the same time.
     pub slots: usize,
     /// How many tasks may wait.
@@ -49,7 +65,7 @@ pub struct PoolView {
 }
 
 /// How many processes a pool has.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct InstanceCounts {
     /// Started and taking requests.
     pub ready: usize,
@@ -59,8 +75,8 @@ pub struct InstanceCounts {
     pub stopping: usize,
 }
 
-/// A tool of a pool.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A tool or a prompt of a pool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ToolView {
     /// Its declared name.
     pub name: String,
@@ -69,7 +85,75 @@ pub struct ToolView {
     pub title: Option<String>,
 }
 
-pub(super) async fn list(State(api): State<Api>) -> Json<PoolPage> {
+/// A resource of a pool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ResourceView {
+    /// Its URI.
+    pub uri: String,
+    /// What a program calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What a person reads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+}
+
+/// A resource template of a pool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TemplateView {
+    /// A URI template (RFC 6570).
+    pub uri_template: String,
+    /// What a program calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What a person reads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+}
+
+pub(super) fn operations() -> Vec<Operation> {
+    vec![
+        get("/pools", list)
+            .named(
+                Tag::Pools,
+                "listPools",
+                "List the pools",
+                "Every registered pool, in the order of registration.",
+            )
+            .answers(
+                StatusCode::OK,
+                "The pools.",
+                Content::json(examples::pool_page()),
+            ),
+        get("/pools/{pool}", show)
+            .named(
+                Tag::Pools,
+                "getPool",
+                "Show a pool",
+                "What one pool offers and how it is. Looking at a pool never wakes it.",
+            )
+            .answers(StatusCode::OK, "The pool.", Content::json(examples::pool()))
+            .problems(&[Kind::UnknownPool]),
+        get("/pools/{pool}/manifest", manifest)
+            .named(
+                Tag::Pools,
+                "getManifest",
+                "Show a pool's manifest",
+                "What the function says of itself, its MCP objects to the letter. It is the \
+                 manifest that was read when the revision was registered, or that the function \
+                 has announced since; the function is not asked, so it is not woken.",
+            )
+            .answers(
+                StatusCode::OK,
+                "The manifest.",
+                Content::json(examples::manifest()),
+            )
+            .problems(&[Kind::UnknownPool]),
+    ]
+}
+
+async fn list(State(api): State<Api>) -> Json<PoolPage> {
     let registered = api.coordinator.registrations().borrow().clone();
     let depths = api.coordinator.broker().depths();
     let pools = registered
@@ -79,17 +163,24 @@ pub(super) async fn list(State(api): State<Api>) -> Json<PoolPage> {
     Json(PoolPage { pools })
 }
 
-pub(super) async fn show(
-    State(api): State<Api>,
-    Segment(pool): Segment,
-) -> Result<Json<PoolView>, Problem> {
-    let registered = api.coordinator.registrations().borrow().clone();
-    let registration = registered
-        .iter()
-        .find(|registration| *registration.pool == *pool)
-        .ok_or(Problem::UnknownPool(pool))?;
+async fn show(State(api): State<Api>, Segment(pool): Segment) -> Result<Json<PoolView>, Problem> {
+    let registration = find(&api, pool)?;
     let depths = api.coordinator.broker().depths();
-    Ok(Json(view(&api, registration, &depths)))
+    Ok(Json(view(&api, &registration, &depths)))
+}
+
+async fn manifest(State(api): State<Api>, Segment(pool): Segment) -> Result<Response, Problem> {
+    let registration = find(&api, pool)?;
+    // A manifest holds JSON that has been read before: writing it down does not fail.
+    let body = serde_json::to_vec(&*registration.manifest).unwrap_or_default();
+    Ok(([(CONTENT_TYPE, "application/json")], body).into_response())
+}
+
+fn find(api: &Api, pool: String) -> Result<std::sync::Arc<Registration>, Problem> {
+    let registered = api.coordinator.registrations();
+    let registered = registered.borrow();
+    let found = registered.iter().find(|it| *it.pool == *pool).cloned();
+    found.ok_or(Problem::UnknownPool(pool))
 }
 
 type Depths = [(std::sync::Arc<str>, usize, usize)];
@@ -103,6 +194,13 @@ fn view(api: &Api, registration: &Registration, depths: &Depths) -> PoolView {
         .iter()
         .find(|(pool, ..)| *pool == registration.pool)
         .map_or((0, 0), |(_, queued, running)| (*queued, *running));
+    let Manifest {
+        tools,
+        prompts,
+        resources,
+        resource_templates,
+        ..
+    } = &*registration.manifest;
     PoolView {
         name: registration.pool.to_string(),
         agent_type: registration.agent_type.clone(),
@@ -114,8 +212,11 @@ fn view(api: &Api, registration: &Registration, depths: &Depths) -> PoolView {
             stopping: instances.stopping,
         },
         failure: instances.failure,
-        tools: tools(registration),
-        triggers: registration.triggers.clone(),
+        tools: views(tools),
+        prompts: views(prompts),
+        resources: views(resources),
+        resource_templates: views(resource_templates),
+        triggers: of_pool(registration).collect(),
         slots: registration.slots,
         queue_limit: registration.queue_limit,
         queued,
@@ -123,14 +224,11 @@ fn view(api: &Api, registration: &Registration, depths: &Depths) -> PoolView {
     }
 }
 
-/// The tools of a manifest; it was checked when the pool was registered.
-fn tools(registration: &Registration) -> Vec<ToolView> {
-    let parsed = registration.manifest.parsed_tools().unwrap_or_default();
-    parsed
-        .into_iter()
-        .map(|tool| ToolView {
-            name: tool.name,
-            title: tool.title,
-        })
+/// The members that people see of each object; one that lacks them is left out, as the gateway
+/// leaves it out of its catalogue.
+fn views<T: for<'a> Deserialize<'a>>(objects: &[Box<RawValue>]) -> Vec<T> {
+    objects
+        .iter()
+        .filter_map(|object| serde_json::from_str(object.get()).ok())
         .collect()
 }

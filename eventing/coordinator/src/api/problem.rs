@@ -1,5 +1,8 @@
 //! What the API answers when it cannot do as asked: RFC 9457 problem details.
 
+mod example;
+mod kind;
+
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
@@ -8,15 +11,50 @@ use dormouse_contract::door::Refused;
 use dormouse_contract::http_binding::BindingError;
 use dormouse_contract::manifest::InvalidManifest;
 use dormouse_contract::task::Failed;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub(super) use example::example;
+pub(super) use kind::Kind;
+
+/// The media type of problems (RFC 9457, section 3).
+pub(super) const PROBLEM_JSON: &str = "application/problem+json";
+
+/// What the API answers when it cannot do as asked: problem details (RFC 9457).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ProblemView {
+    /// What kind of problem it is; a program goes by this.
+    #[serde(rename = "type")]
+    pub ty: String,
+    /// The same for people; does not change from case to case.
+    pub title: String,
+    /// The answer's HTTP status.
+    pub status: u16,
+    /// What happened this time, why, and what to do next.
+    pub detail: String,
+    /// How the task failed that was asked for its result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failed>,
+}
+
+impl ProblemView {
+    pub(super) fn of(kind: Kind, detail: String) -> Self {
+        Self {
+            ty: kind.uri(),
+            title: kind.title().to_owned(),
+            status: kind.status().as_u16(),
+            detail,
+            failure: None,
+        }
+    }
+}
 
 /// Why a request was not done; the text becomes the problem's `detail`.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Problem {
     #[error(transparent)]
     Door(Refused),
-    #[error(
-        "nothing is served at this path: try /pools, /tasks, /dead-letters, /events, /health or /metrics"
-    )]
+    #[error("nothing is served at this path: `GET /openapi.json` describes all that is")]
     UnknownPath,
     #[error("this path does not take this method: the Allow header lists those it takes")]
     WrongMethod,
@@ -95,34 +133,25 @@ pub(super) enum Problem {
 }
 
 impl Problem {
-    /// Status, the name in the problem's `type`, and title.
-    fn kind(&self) -> (StatusCode, &'static str, &'static str) {
-        use StatusCode as S;
+    pub(super) fn kind(&self) -> Kind {
         match self {
-            Self::Door(refused) => (refused.status(), "not-admitted", "Not admitted"),
-            Self::UnknownPath => (S::NOT_FOUND, "unknown-path", "Unknown path"),
-            Self::WrongMethod => (
-                S::METHOD_NOT_ALLOWED,
-                "wrong-method",
-                "Method not allowed here",
-            ),
-            Self::Path(_) => (S::BAD_REQUEST, "invalid-path", "Invalid path"),
-            Self::TooLarge => (S::PAYLOAD_TOO_LARGE, "too-large", "Body too large"),
-            Self::Unreadable(_) => (S::BAD_REQUEST, "unreadable", "Body not readable"),
-            Self::Query(_) => (S::BAD_REQUEST, "invalid-query", "Invalid query"),
-            Self::Body(_) => (S::BAD_REQUEST, "invalid-body", "Invalid body"),
-            Self::TaskId(_) => (S::BAD_REQUEST, "invalid-task-id", "Invalid task id"),
-            Self::UnknownTask(_) => (S::NOT_FOUND, "unknown-task", "Unknown task"),
-            Self::UnknownPool(_) => (S::NOT_FOUND, "unknown-pool", "Unknown pool"),
-            Self::NotEnded { .. } => (S::CONFLICT, "not-ended", "Task has not ended"),
-            Self::Failed { .. } => (S::CONFLICT, "task-failed", "Task failed"),
-            Self::Cancelled { .. } => (S::CONFLICT, "task-cancelled", "Task was cancelled"),
-            Self::NotCancelled { .. } => (S::CONFLICT, "task-ended", "Task has ended"),
-            Self::Event(BindingError::Batch | BindingError::Format(_)) => (
-                S::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported-event-format",
-                "Unsupported event format",
-            ),
+            Self::Door(Refused::Token) => Kind::NoToken,
+            Self::Door(Refused::Host | Refused::Origin) => Kind::NotAdmitted,
+            Self::UnknownPath => Kind::UnknownPath,
+            Self::WrongMethod => Kind::WrongMethod,
+            Self::Path(_) => Kind::InvalidPath,
+            Self::TooLarge | Self::TooManySteps(_) => Kind::TooLarge,
+            Self::Unreadable(_) => Kind::Unreadable,
+            Self::Query(_) => Kind::InvalidQuery,
+            Self::Body(_) => Kind::InvalidBody,
+            Self::TaskId(_) => Kind::InvalidTaskId,
+            Self::UnknownTask(_) => Kind::UnknownTask,
+            Self::UnknownPool(_) => Kind::UnknownPool,
+            Self::NotEnded { .. } => Kind::NotEnded,
+            Self::Failed { .. } => Kind::TaskFailed,
+            Self::Cancelled { .. } => Kind::TaskCancelled,
+            Self::NotCancelled { .. } => Kind::TaskEnded,
+            Self::Event(BindingError::Batch | BindingError::Format(_)) => Kind::UnsupportedFormat,
             Self::Event(
                 BindingError::NotAnEvent
                 | BindingError::Json(_)
@@ -132,19 +161,14 @@ impl Problem {
             | Self::Progress(_)
             | Self::Step(_)
             | Self::Resource(_)
-            | Self::Manifest(_) => (S::BAD_REQUEST, "invalid-event", "Invalid event"),
-            Self::PlatformEvent(_) => (S::FORBIDDEN, "platform-event", "Reserved event type"),
-            Self::Unproven | Self::NotRunning => {
-                (S::FORBIDDEN, "unproven-event", "Sender not proven")
-            }
-            Self::StepDiffers(_) => (S::CONFLICT, "step-differs", "Step was committed before"),
-            Self::StepNotKept(_) => (S::CONFLICT, "step-not-kept", "Step cannot be kept"),
-            Self::TooManySteps(_) => (S::PAYLOAD_TOO_LARGE, "too-large", "Steps hold too much"),
-            Self::StepNotRunning(_) => (S::CONFLICT, "not-running", "Attempt is not running"),
+            | Self::Manifest(_) => Kind::InvalidEvent,
+            Self::PlatformEvent(_) => Kind::PlatformEvent,
+            Self::Unproven | Self::NotRunning => Kind::UnprovenEvent,
+            Self::StepDiffers(_) => Kind::StepDiffers,
+            Self::StepNotKept(_) => Kind::StepNotKept,
+            Self::StepNotRunning(_) => Kind::NotRunning,
             Self::Refused(refusal) => refusal_kind(refusal),
-            Self::Broker(dormouse_broker::Error::Stopped) => {
-                (S::SERVICE_UNAVAILABLE, "stopping", "Platform is stopping")
-            }
+            Self::Broker(dormouse_broker::Error::Stopped) => Kind::Stopping,
             Self::Broker(
                 dormouse_broker::Error::Locked(_)
                 | dormouse_broker::Error::NoRuntime
@@ -153,16 +177,20 @@ impl Problem {
                 | dormouse_broker::Error::Answers(_)
                 | dormouse_broker::Error::Sqlite(_)
                 | dormouse_broker::Error::Storage(_),
-            ) => (
-                S::INTERNAL_SERVER_ERROR,
-                "storage",
-                "The platform's storage failed",
-            ),
+            ) => Kind::Storage,
+        }
+    }
+
+    fn into_failure(self) -> Option<Failed> {
+        if let Self::Failed { failure, .. } = self {
+            Some(failure)
+        } else {
+            None
         }
     }
 
     /// Seconds after which the same request may succeed.
-    fn retry_after(&self) -> Option<u64> {
+    pub(super) fn retry_after(&self) -> Option<u64> {
         let Self::Refused(refusal) = self else {
             return matches!(self, Self::Broker(dormouse_broker::Error::Stopped)).then_some(1);
         };
@@ -174,45 +202,35 @@ impl Problem {
     }
 }
 
-fn refusal_kind(refusal: &Refusal) -> (StatusCode, &'static str, &'static str) {
-    use StatusCode as S;
+fn refusal_kind(refusal: &Refusal) -> Kind {
     match refusal {
-        Refusal::Busy { .. } => (S::TOO_MANY_REQUESTS, "busy", "Pool is busy"),
-        Refusal::UnknownPool(_) => (S::NOT_FOUND, "unknown-pool", "Unknown pool"),
-        Refusal::KeyReused => (S::CONFLICT, "key-reused", "Idempotency key reused"),
-        Refusal::Stopping => (S::SERVICE_UNAVAILABLE, "stopping", "Platform is stopping"),
-        Refusal::Storage(_) => (
-            S::SERVICE_UNAVAILABLE,
-            "storage",
-            "The platform's storage failed",
-        ),
+        Refusal::Busy { .. } => Kind::Busy,
+        Refusal::UnknownPool(_) => Kind::UnknownPool,
+        Refusal::KeyReused => Kind::KeyReused,
+        Refusal::Stopping => Kind::Stopping,
+        Refusal::Storage(_) => Kind::Unavailable,
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let (status, name, title) = self.kind();
+        let kind = self.kind();
+        let status = kind.status();
         if status.is_server_error() {
             tracing::error!(status = status.as_u16(), error = %self, "a request failed");
         }
-        let mut body = serde_json::json!({
-            "type": format!("tag:dormouse.dev,2026:{name}"),
-            "title": title,
-            "status": status.as_u16(),
-            "detail": self.to_string(),
-        });
-        if let Self::Failed { failure, .. } = &self
-            && let Ok(failure) = serde_json::to_value(failure)
-        {
-            body["failure"] = failure;
-        }
-        let mut response = (status, body.to_string()).into_response();
+        let detail = self.to_string();
+        let retry_after = self.retry_after();
+        let view = ProblemView {
+            failure: self.into_failure(),
+            ..ProblemView::of(kind, detail)
+        };
+        // A problem is plain data: writing it down does not fail.
+        let body = serde_json::to_vec(&view).unwrap_or_default();
+        let mut response = (status, body).into_response();
         let headers = response.headers_mut();
-        headers.insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
-        if let Some(seconds) = self.retry_after() {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        if let Some(seconds) = retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         if status == StatusCode::UNAUTHORIZED {
@@ -265,7 +283,11 @@ mod tests {
             (BindingError::Json("eof".into()), 400),
         ] {
             let name = error.to_string();
-            assert_eq!(Problem::Event(error).kind().0.as_u16(), status, "{name}");
+            assert_eq!(
+                Problem::Event(error).kind().status().as_u16(),
+                status,
+                "{name}"
+            );
         }
     }
 

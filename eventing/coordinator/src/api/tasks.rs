@@ -6,18 +6,21 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Json, Response};
 use dormouse_broker::{Ending, TaskFilter, TaskId, TaskRecord};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Api;
+use super::examples;
+use super::operation::{Content, Operation, Tag, get, post};
 use super::payload::Payload;
-use super::problem::Problem;
+use super::problem::{Kind, Problem};
 use super::segment::Segment;
 
 /// How many tasks a page holds when the query does not say, and at most.
 const PAGE: usize = 100;
 
 /// The answer of `GET /tasks` and `GET /dead-letters`: the newest first.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct TaskPage {
     /// The tasks, without their history.
     pub tasks: Vec<TaskRecord>,
@@ -27,16 +30,16 @@ pub struct TaskPage {
 }
 
 /// The optional body of `POST /tasks/{id}/cancel`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CancelRequest {
     /// Why, for the task's history.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
 /// The answer of `POST /tasks/{id}/cancel`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Cancelled {
     /// The task.
     pub id: TaskId,
@@ -45,14 +48,20 @@ pub struct Cancelled {
 }
 
 /// The query of a list. A separate type, so that misspelt names are refused.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct ListQuery {
+    /// Only of this pool.
     pool: Option<String>,
+    /// Only in this state.
     state: Option<dormouse_broker::State>,
+    /// Only of this caller.
     principal: Option<String>,
+    /// Only dead letters.
     dead: bool,
+    /// Only older ones: `next` of the page before.
     before: Option<TaskId>,
+    /// At most so many: 1 to 100, which is the default.
     limit: Option<usize>,
 }
 
@@ -64,17 +73,101 @@ impl ListQuery {
 
 type Queried = Result<Query<ListQuery>, QueryRejection>;
 
-pub(super) async fn list(
-    State(api): State<Api>,
-    query: Queried,
-) -> Result<Json<TaskPage>, Problem> {
+pub(super) fn operations() -> Vec<Operation> {
+    let mut operations = Vec::from(lists());
+    operations.extend([
+        get("/tasks/{id}", show)
+            .named(
+                Tag::Tasks,
+                "getTask",
+                "Show a task",
+                "One task with its whole history: each transition with its time, who made it and \
+                 why.",
+            )
+            .answers(StatusCode::OK, "The task.", Content::json(examples::task()))
+            .problems(&[Kind::InvalidTaskId, Kind::UnknownTask]),
+        get("/tasks/{id}/result", result)
+            .named(
+                Tag::Tasks,
+                "getResult",
+                "Get a task's result",
+                "The result to the letter, for whoever lost the answer: of a call the MCP result, \
+                 of an event the reply event.",
+            )
+            .answers(
+                StatusCode::OK,
+                "The result.",
+                Content::json(examples::result()),
+            )
+            .answers_empty(StatusCode::NO_CONTENT, "It completed without a result.")
+            .problems(&[
+                Kind::InvalidTaskId,
+                Kind::UnknownTask,
+                Kind::NotEnded,
+                Kind::TaskFailed,
+                Kind::TaskCancelled,
+            ]),
+        post("/tasks/{id}/cancel", cancel)
+            .named(
+                Tag::Tasks,
+                "cancelTask",
+                "Cancel a task",
+                "Ends a task that has not ended. If an attempt is running it is aborted; it may \
+                 have done its work all the same.",
+            )
+            .may_take(
+                "Why, for the task's history.",
+                Content::json(CancelRequest {
+                    reason: Some("wrong branch".to_owned()),
+                }),
+            )
+            .answers(
+                StatusCode::OK,
+                "The task is cancelled.",
+                Content::json(Cancelled {
+                    id: examples::task_id(),
+                    state: dormouse_broker::State::Cancelled,
+                }),
+            )
+            .problems(&[
+                Kind::InvalidTaskId,
+                Kind::UnknownTask,
+                Kind::InvalidBody,
+                Kind::TaskEnded,
+            ]),
+    ]);
+    operations
+}
+
+fn lists() -> [Operation; 2] {
+    let page = || Content::json(examples::task_page());
+    [
+        get("/tasks", list)
+            .named(
+                Tag::Tasks,
+                "listTasks",
+                "List tasks",
+                "The newest first, a page at a time. Each condition narrows the list.",
+            )
+            .query::<ListQuery>()
+            .answers(StatusCode::OK, "The tasks.", page()),
+        get("/dead-letters", dead_letters)
+            .named(
+                Tag::Tasks,
+                "listDeadLetters",
+                "List dead letters",
+                "Tasks whose attempts are used up, the newest first.",
+            )
+            .query::<ListQuery>()
+            .answers(StatusCode::OK, "The dead letters.", page()),
+    ]
+}
+
+async fn list(State(api): State<Api>, query: Queried) -> Result<Json<TaskPage>, Problem> {
     page(&api, read_query(query)?).await
 }
 
-pub(super) async fn dead_letters(
-    State(api): State<Api>,
-    query: Queried,
-) -> Result<Json<TaskPage>, Problem> {
+async fn dead_letters(State(api): State<Api>, query: Queried) -> Result<Json<TaskPage>, Problem> {
     let query = read_query(query)?;
     page(
         &api,
@@ -110,18 +203,12 @@ async fn page(api: &Api, query: ListQuery) -> Result<Json<TaskPage>, Problem> {
     Ok(Json(TaskPage { tasks, next }))
 }
 
-pub(super) async fn show(
-    State(api): State<Api>,
-    Segment(id): Segment,
-) -> Result<Json<TaskRecord>, Problem> {
+async fn show(State(api): State<Api>, Segment(id): Segment) -> Result<Json<TaskRecord>, Problem> {
     Ok(Json(find(&api, parse_id(&id)?).await?))
 }
 
 /// The result to the letter, for whoever lost the answer.
-pub(super) async fn result(
-    State(api): State<Api>,
-    Segment(id): Segment,
-) -> Result<Response, Problem> {
+async fn result(State(api): State<Api>, Segment(id): Segment) -> Result<Response, Problem> {
     let task = parse_id(&id)?;
     match api.coordinator.broker().ending(task).await? {
         Some(Ending::Completed(result)) if result.is_empty() => {
@@ -139,7 +226,7 @@ pub(super) async fn result(
     }
 }
 
-pub(super) async fn cancel(
+async fn cancel(
     State(api): State<Api>,
     Segment(id): Segment,
     Payload(body): Payload,

@@ -1,5 +1,6 @@
 //! The door from outside: every route through the router, over a real broker.
 
+mod document;
 mod events;
 mod sink;
 mod tasks;
@@ -27,11 +28,16 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const TOKEN: &str = "door-token";
 const POOL_TOKEN: &str = "pool-token";
 
+const MANIFEST: &str = r#"{"contract":1,"tools":[{"name":"t","title":"T","inputSchema":{}, "x":1.0}],
+    "prompts":[{"name":"p"}],"resources":[{"uri":"x://1","name":"one"}],
+    "resourceTemplates":[{"uriTemplate":"x://{id}","name":"many"}]}"#;
+
 struct Stage {
     router: Router,
     broker: Broker,
     coordinator: Coordinator,
     claims: Claims,
+    document: document::Document,
     _data: tempfile::TempDir,
 }
 
@@ -58,7 +64,7 @@ impl Stage {
         let broker = Broker::open(Config::new(data.path())).unwrap();
         let claims = broker.claims();
         let coordinator = Coordinator::new(broker.clone());
-        let manifest = br#"{"contract":1,"tools":[{"name":"t","title":"T","inputSchema":{}}]}"#;
+        let manifest = MANIFEST.as_bytes();
         let registration = Registration {
             pool: "reactive".into(),
             agent_type: "educational".into(),
@@ -101,18 +107,23 @@ impl Stage {
             broker,
             coordinator,
             claims,
+            document: document::Document::new(),
             _data: data,
         }
     }
 
+    /// Every answer is held against the OpenAPI document.
     async fn ask(&self, request: Request<Body>) -> Answer {
+        let (method, path) = (request.method().clone(), request.uri().to_string());
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (head, body) = response.into_parts();
-        Answer {
+        let answer = Answer {
             status: head.status,
             headers: head.headers,
             body: body.collect().await.unwrap().to_bytes(),
-        }
+        };
+        self.document.check(&method, &path, &answer);
+        answer
     }
 
     async fn get(&self, path: &str) -> Answer {
@@ -179,7 +190,14 @@ async fn each_bad_request_gets_the_problem_that_names_it() {
     let forged = with(&[("ce-type", "dev.dormouse.task.completed.v1")]);
     let id_missing = r#"{"specversion":"1.0","source":"/s","type":"t"}"#;
     let cases: Vec<Case<'_>> = vec![
-        (Method::GET, "/nowhere".into(), &[], "", 404, "/pools"),
+        (
+            Method::GET,
+            "/nowhere".into(),
+            &[],
+            "",
+            404,
+            "/openapi.json",
+        ),
         (Method::DELETE, "/pools".into(), &[], "", 405, "Allow"),
         (
             Method::GET,
@@ -190,6 +208,14 @@ async fn each_bad_request_gets_the_problem_that_names_it() {
             "Allow",
         ),
         (Method::GET, "/pools/none".into(), &[], "", 404, "`none`"),
+        (
+            Method::GET,
+            "/pools/none/manifest".into(),
+            &[],
+            "",
+            404,
+            "`none`",
+        ),
         (Method::GET, "/tasks/%ff".into(), &[], "", 400, "UTF-8"),
         (Method::GET, "/tasks/x".into(), &[], "", 400, "`x`"),
         (Method::GET, unknown.into(), &[], "", 404, "no task"),
@@ -370,10 +396,26 @@ async fn pools_show_what_they_offer_and_how_they_are() {
     assert_eq!(pool["state"], "asleep");
     assert_eq!(pool["tools"], json!([{"name": "t", "title": "T"}]));
     assert_eq!((&pool["running"], &pool["queued"]), (&json!(1), &json!(1)));
+    assert_eq!(pool["prompts"], json!([{"name": "p"}]));
+    assert_eq!(pool["resources"], json!([{"uri": "x://1", "name": "one"}]));
+    let template = json!({"uriTemplate": "x://{id}", "name": "many"});
+    assert_eq!(pool["resourceTemplates"], json!([template]));
+    let trigger = &pool["triggers"][0];
+    assert_eq!(trigger["name"], "0");
+    assert_eq!(trigger["delivery"]["repeatable"], true);
     assert_eq!(
         pool["triggers"][0]["filters"][0]["exact"]["type"],
         "com.github.push"
     );
+}
+
+#[tokio::test]
+async fn a_manifest_is_shown_to_the_letter() {
+    let stage = Stage::open(10).await;
+    let answer = stage.get("/pools/reactive/manifest").await;
+    assert_eq!(answer.header("content-type"), "application/json");
+    let text = std::str::from_utf8(&answer.body).unwrap();
+    assert!(text.contains(r#"{"name":"t","title":"T","inputSchema":{}, "x":1.0}"#));
 }
 
 #[tokio::test]

@@ -1,0 +1,161 @@
+//! What the OpenAPI document shows as examples: values of the very types that are answered.
+
+use dormouse_broker::{HistoryEntry, State, TaskId, TaskRecord};
+use dormouse_contract::Manifest;
+use dormouse_contract::filter::{Filter, Ordering};
+use dormouse_contract::policy::Delivery;
+use serde_json::{Value, json};
+
+use super::ingress::{Receipt, Taker};
+use super::pools::{InstanceCounts, PoolPage, PoolView, ResourceView, TemplateView, ToolView};
+use super::tasks::TaskPage;
+use super::triggers::TriggerView;
+
+/// The id of the task in all examples.
+pub(super) const TASK: &str = "0193a5f0-1c2b-7d3e-8f4a-5b6c7d8e9f00";
+
+pub(super) fn task_id() -> TaskId {
+    TASK.parse().unwrap_or_default()
+}
+
+pub(super) fn pool_page() -> PoolPage {
+    PoolPage {
+        pools: vec![pool()],
+    }
+}
+
+pub(super) fn pool() -> PoolView {
+    PoolView {
+        name: "educational".to_owned(),
+        agent_type: "educational".to_owned(),
+        revision: "educational-1f3870be".to_owned(),
+        state: "awake".to_owned(),
+        instances: InstanceCounts {
+            ready: 1,
+            waking: 0,
+            stopping: 0,
+        },
+        failure: None,
+        tools: vec![ToolView {
+            name: "curriculum-alignment".to_owned(),
+            title: Some("Align with a curriculum".to_owned()),
+        }],
+        prompts: vec![ToolView {
+            name: "lesson-plan".to_owned(),
+            title: None,
+        }],
+        resources: vec![ResourceView {
+            uri: "standards://ccss/math".to_owned(),
+            name: Some("ccss-math".to_owned()),
+            title: None,
+        }],
+        resource_templates: vec![TemplateView {
+            uri_template: "standards://{framework}/{subject}".to_owned(),
+            name: Some("standards".to_owned()),
+            title: None,
+        }],
+        triggers: vec![trigger()],
+        slots: 100,
+        queue_limit: 1_000,
+        queued: 0,
+        running: 1,
+    }
+}
+
+pub(super) fn trigger() -> TriggerView {
+    let wanted = [("type".to_owned(), "com.github.push".to_owned())];
+    TriggerView {
+        pool: "educational".to_owned(),
+        name: "pushes".to_owned(),
+        filters: vec![Filter::Exact(wanted.into())],
+        ordering: Some(Ordering::Subject),
+        delivery: Delivery {
+            repeatable: true,
+            ..Delivery::default()
+        },
+    }
+}
+
+pub(super) fn manifest() -> Manifest {
+    Manifest {
+        contract: 1,
+        pool: "educational".to_owned(),
+        agent_type: "educational".to_owned(),
+        version: "0.1.0".to_owned(),
+        tools: Vec::new(),
+        prompts: Vec::new(),
+        resources: Vec::new(),
+        resource_templates: Vec::new(),
+        completions: Vec::new(),
+        triggers: Vec::new(),
+    }
+}
+
+pub(super) fn task_page() -> TaskPage {
+    TaskPage {
+        tasks: vec![TaskRecord {
+            history: Vec::new(),
+            ..task()
+        }],
+        next: Some(task_id()),
+    }
+}
+
+pub(super) fn task() -> TaskRecord {
+    let line = |at: &str, to, by: &str, why: &str| HistoryEntry {
+        at: at.to_owned(),
+        to,
+        by: by.to_owned(),
+        why: why.to_owned(),
+    };
+    TaskRecord {
+        id: task_id(),
+        pool: "educational".to_owned(),
+        capability: "com.github.push".to_owned(),
+        principal: "event//repos/dormouse".to_owned(),
+        state: State::Completed,
+        round: 1,
+        attempt: 1,
+        accepted_at: "2026-11-23T06:17:06.120Z".to_owned(),
+        changed_at: "2026-11-23T06:17:06.164Z".to_owned(),
+        traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned(),
+        asks: Vec::new(),
+        failure: None,
+        history: vec![
+            line("2026-11-23T06:17:06.120Z", State::Accepted, "caller", ""),
+            line(
+                "2026-11-23T06:17:06.121Z",
+                State::Running,
+                "broker",
+                "attempt 1",
+            ),
+            line("2026-11-23T06:17:06.164Z", State::Completed, "function", ""),
+        ],
+    }
+}
+
+pub(super) fn result() -> Value {
+    json!({"content": [{"type": "text", "text": "Aligned with CCSS.MATH.4.NF.1"}]})
+}
+
+pub(super) fn event() -> Value {
+    json!({
+        "specversion": "1.0",
+        "id": "e-1",
+        "source": "/repos/dormouse",
+        "type": "com.github.push",
+        "subject": "main",
+        "data": {"ref": "main"},
+    })
+}
+
+pub(super) fn receipt() -> Receipt {
+    Receipt {
+        id: "e-1".to_owned(),
+        takers: vec![Taker {
+            pool: "educational".to_owned(),
+            task: task_id(),
+        }],
+        detail: "1 task is stored".to_owned(),
+    }
+}

@@ -1,0 +1,97 @@
+//! One problem of each kind, for the OpenAPI document: made by what makes real ones.
+
+use std::time::Duration;
+
+use dormouse_broker::{Refusal, State, TaskId};
+use dormouse_contract::door::Refused;
+use dormouse_contract::http_binding::BindingError;
+use dormouse_contract::task::{Failed, Outcome, TaskError};
+
+use super::{Kind, Problem};
+
+/// A problem of this kind.
+pub(in crate::api) fn example(kind: Kind) -> Problem {
+    let task = crate::api::examples::task_id();
+    match kind {
+        Kind::NoToken => Problem::Door(Refused::Token),
+        Kind::NotAdmitted => Problem::Door(Refused::Host),
+        Kind::UnknownPath => Problem::UnknownPath,
+        Kind::WrongMethod => Problem::WrongMethod,
+        Kind::InvalidPath => Problem::Path("Invalid UTF-8 in `id`".to_owned()),
+        Kind::TooLarge => Problem::TooLarge,
+        Kind::Unreadable => Problem::Unreadable("connection reset".to_owned()),
+        Kind::InvalidQuery => Problem::Query(
+            "Failed to deserialize query string: unknown field `sate`, expected one of `pool`, \
+             `state`"
+                .to_owned(),
+        ),
+        Kind::InvalidBody => Problem::Body("unknown field `because`".to_owned()),
+        Kind::InvalidTaskId => Problem::TaskId("42".to_owned()),
+        Kind::UnknownTask => Problem::UnknownTask(task),
+        Kind::UnknownPool => Problem::UnknownPool("educatonal".to_owned()),
+        Kind::NotEnded => Problem::NotEnded {
+            task,
+            state: State::Running,
+        },
+        Kind::TaskFailed => Problem::Failed {
+            task,
+            failure: failed(),
+        },
+        Kind::TaskCancelled => Problem::Cancelled {
+            task,
+            reason: "wrong branch".to_owned(),
+        },
+        Kind::TaskEnded => not_cancelled(task),
+        Kind::UnsupportedFormat => Problem::Event(BindingError::Format(
+            "application/cloudevents+avro".to_owned(),
+        )),
+        Kind::InvalidEvent => Problem::Event(BindingError::NotAnEvent),
+        Kind::PlatformEvent => Problem::PlatformEvent("dev.dormouse.task.completed.v1".to_owned()),
+        Kind::UnprovenEvent => Problem::Unproven,
+        Kind::StepDiffers => Problem::StepDiffers("charge".to_owned()),
+        Kind::StepNotKept => Problem::StepNotKept("charge".to_owned()),
+        Kind::NotRunning => Problem::StepNotRunning("charge".to_owned()),
+        Kind::Busy => Problem::Refused(Refusal::Busy {
+            pool: "educational".into(),
+            queued: 1_000,
+            retry_after: Duration::from_secs(5),
+        }),
+        Kind::KeyReused => Problem::Refused(Refusal::KeyReused),
+        Kind::Stopping => Problem::Broker(dormouse_broker::Error::Stopped),
+        Kind::Storage => {
+            Problem::Broker(dormouse_broker::Error::Storage("disk I/O error".to_owned()))
+        }
+        Kind::Unavailable => Problem::Refused(Refusal::Storage("disk I/O error".to_owned())),
+    }
+}
+
+fn not_cancelled(task: TaskId) -> Problem {
+    Problem::NotCancelled {
+        task,
+        state: State::Completed,
+    }
+}
+
+/// How a task failed, for examples.
+pub(in crate::api) fn failed() -> Failed {
+    Failed {
+        error: TaskError {
+            code: -32_603,
+            message: "the function answered with HTTP status 500".to_owned(),
+            data: None,
+        },
+        outcome: Outcome::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_has_an_example_of_its_own() {
+        for kind in Kind::ALL {
+            assert_eq!(example(kind).kind(), kind);
+        }
+    }
+}

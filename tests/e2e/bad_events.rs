@@ -40,7 +40,7 @@ async fn wrong_events_are_refused_at_the_ingress() {
             r#"{"specversion":"0.3","id":"1","source":"/s","type":"t"}"#,
             400,
         ),
-        ("a batch", "/events", batch, "[]", 415),
+        ("a batch with no event in it", "/events", batch, "[1]", 400),
         ("another format", "/events", avro, "", 415),
         ("the platform's own", "/events", structured, &own, 403),
         (

@@ -25,6 +25,7 @@ mod clients;
 mod conformance;
 mod conformance_socket;
 mod doors;
+mod ingress;
 mod kill;
 mod observed;
 mod oversize;

@@ -1,11 +1,16 @@
 //! The event envelope: CloudEvents 1.0.2 context attributes over bytes.
 //!
 //! [`Event`] holds `data` as the bytes that arrived. [`Event::validate`] applies the rules of the
-//! CloudEvents specification, "Context Attributes", including the naming rules for extensions.
+//! CloudEvents specification, "Context Attributes": which attributes there must be, how extensions
+//! are named, and what each type looks like.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+
+pub use crate::attribute::check_name;
+use crate::attribute::{check_string, is_absolute_uri, is_timestamp, is_uri_reference, malformed};
+use crate::media_type::MediaType;
 
 /// The only `specversion` that is spoken here.
 pub const SPEC_VERSION: &str = "1.0";
@@ -94,22 +99,25 @@ pub enum InvalidEvent {
     /// An attribute's name breaks the naming rule.
     #[error("attribute name `{0}` is not allowed: names are lower-case letters and digits only")]
     Name(String),
+    /// An extension has a name that CloudEvents itself uses.
+    #[error(
+        "attribute name `{0}` is not allowed: CloudEvents itself uses it, an extension needs \
+         another one"
+    )]
+    Reserved(String),
+    /// In binary mode `datacontenttype` is a header of its own (HTTP binding, section 3.1.1).
+    #[error(
+        "attribute `datacontenttype` is `Content-Type` in binary mode: leave `ce-datacontenttype` \
+         out"
+    )]
+    ContentTypeTwice,
+    /// An attribute, or the payload, is there more than once.
+    #[error("attribute `{0}` is there more than once: an event has each attribute once")]
+    Twice(String),
     /// Both `data` and `data_base64` are present.
     #[error("both `data` and `data_base64` are present: an event has one payload")]
     TwoPayloads,
 }
-
-const RESERVED: [&str; 9] = [
-    "id",
-    "source",
-    "type",
-    "specversion",
-    "subject",
-    "time",
-    "datacontenttype",
-    "dataschema",
-    "data",
-];
 
 impl Event {
     /// An event with the three attributes that every event needs besides `specversion`.
@@ -155,78 +163,56 @@ impl Event {
     /// The first rule that the event breaks, naming the attribute.
     pub fn validate(&self) -> Result<(), InvalidEvent> {
         for (name, value) in [
-            ("id", &self.id),
-            ("source", &self.source),
-            ("type", &self.ty),
+            ("id", Some(&self.id)),
+            ("source", Some(&self.source)),
+            ("type", Some(&self.ty)),
+            ("subject", self.subject.as_ref()),
+            ("datacontenttype", self.datacontenttype.as_ref()),
+            ("dataschema", self.dataschema.as_ref()),
         ] {
-            if value.is_empty() {
-                return Err(InvalidEvent::Empty(name));
+            match value {
+                Some(value) if value.is_empty() => return Err(InvalidEvent::Empty(name)),
+                Some(value) => check_string(name, value)?,
+                None => {}
             }
         }
-        for (name, value) in [
-            ("subject", &self.subject),
-            ("datacontenttype", &self.datacontenttype),
-            ("dataschema", &self.dataschema),
-        ] {
-            if value.as_ref().is_some_and(String::is_empty) {
-                return Err(InvalidEvent::Empty(name));
-            }
-        }
-        if fluent_uri::UriRef::parse(self.source.as_str()).is_err() {
-            return Err(malformed(
+        type Rule = fn(&str) -> bool;
+        let rules: [(&str, Option<&str>, Rule, &'static str); 4] = [
+            (
                 "source",
-                &self.source,
+                Some(&self.source),
+                is_uri_reference,
                 "a URI-reference (RFC 3986)",
-            ));
-        }
-        if let Some(schema) = &self.dataschema
-            && fluent_uri::Uri::parse(schema.as_str()).is_err()
-        {
-            return Err(malformed(
+            ),
+            (
                 "dataschema",
-                schema,
-                "an absolute URI (RFC 3986)",
-            ));
-        }
-        if let Some(time) = &self.time
-            && time.parse::<jiff::Timestamp>().is_err()
-        {
-            return Err(malformed("time", time, "an RFC 3339 timestamp"));
-        }
-        if let Some(media) = &self.datacontenttype
-            && media.parse::<mime::Mime>().is_err()
-        {
-            return Err(malformed(
+                self.dataschema.as_deref(),
+                is_absolute_uri,
+                "an absolute URI, without a fragment (RFC 3986, section 4.3)",
+            ),
+            (
+                "time",
+                self.time.as_deref(),
+                is_timestamp,
+                "an RFC 3339 timestamp",
+            ),
+            (
                 "datacontenttype",
-                media,
+                self.datacontenttype.as_deref(),
+                |media| MediaType::parse(media).is_some(),
                 "a media type (RFC 2046)",
-            ));
+            ),
+        ];
+        for (name, value, is_valid, expected) in rules {
+            match value {
+                Some(value) if !is_valid(value) => return Err(malformed(name, value, expected)),
+                Some(_) | None => {}
+            }
         }
-        self.extensions.keys().try_for_each(|name| check_name(name))
-    }
-}
-
-/// Checks the name of an extension attribute.
-///
-/// # Errors
-/// When it holds anything but `a-z` and `0-9`, is empty, or names a core attribute.
-pub fn check_name(name: &str) -> Result<(), InvalidEvent> {
-    let well_formed = !name.is_empty()
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-    if well_formed && !RESERVED.contains(&name) {
-        Ok(())
-    } else {
-        Err(InvalidEvent::Name(name.to_owned()))
-    }
-}
-
-fn malformed(name: &str, value: &str, expected: &'static str) -> InvalidEvent {
-    InvalidEvent::Malformed {
-        name: name.to_owned(),
-        value: value.to_owned(),
-        expected,
+        self.extensions.iter().try_for_each(|(name, value)| {
+            check_name(name)?;
+            check_string(name, &value.to_text())
+        })
     }
 }
 

@@ -1,4 +1,4 @@
-//! The CloudEvents HTTP protocol binding 1.0.2, binary and structured mode.
+//! The CloudEvents HTTP protocol binding 1.0.2: binary, structured and batched mode.
 //!
 //! Differences from a lenient reading, each a rule of the binding: media types are compared
 //! without regard to case, `ce-*` values are percent-encoded and decoded (section 3.1.3.2), and
@@ -7,22 +7,36 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
+use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
+use crate::attribute::shown;
 use crate::event::{Event, InvalidEvent, SPEC_VERSION, check_name};
-use crate::json_format;
+use crate::media_type::MediaType;
+use crate::{header_value, json_format};
 
 /// The media type of one event in structured mode.
 pub const STRUCTURED: &str = "application/cloudevents+json";
 
-/// Space, double quote, percent and all outside printable ASCII (binding, section 3.1.3.2).
-const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'%');
+/// The media type of a batch of events.
+pub const BATCH: &str = "application/cloudevents-batch+json";
+
+/// What the media types of all event formats begin with.
+const CLOUDEVENTS: &str = "application/cloudevents";
+
+/// So many events are taken in one batch.
+pub const BATCH_LIMIT: usize = 1_000;
+
+/// With more extensions, or more bytes in all attributes, an event does not fit the headers that
+/// every HTTP server takes (as few as 100, as little as 16 KiB, where three bytes may stand for
+/// one).
+const HEADER_EXTENSIONS: usize = 64;
+const HEADER_BYTES: usize = 4 << 10;
 
 /// Why an HTTP message holds no CloudEvent that can be taken; always the sender's fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BindingError {
-    /// Neither mode: no `ce-specversion` header and no CloudEvents content type.
+    /// Neither mode: no required `ce-*` header and no CloudEvents content type.
     #[error(
         "this is no CloudEvent: send `ce-id`, `ce-source`, `ce-type` and `ce-specversion` headers, \
          or a body of type `application/cloudevents+json`"
@@ -31,11 +45,25 @@ pub enum BindingError {
     /// A batch, where one event is expected.
     #[error("a batch of events is not taken here: send one event a request")]
     Batch,
+    /// A batch of more than [`BATCH_LIMIT`] events.
+    #[error("the batch has more than {BATCH_LIMIT} events: send it in parts")]
+    LargeBatch,
+    /// An event of a batch cannot be taken, so none of them is.
+    #[error("event {index} of the batch (counted from 0) is not valid, so none is taken: {error}")]
+    InBatch {
+        /// Which event, from 0.
+        index: usize,
+        /// What is wrong with it.
+        error: Box<BindingError>,
+    },
     /// A structured format other than JSON.
     #[error("event format `{0}` is not spoken here: use `application/cloudevents+json`")]
     Format(String),
-    /// The structured body is no JSON object.
-    #[error("the body is not a JSON object: {0}")]
+    /// A structured format in a character set other than UTF-8.
+    #[error("JSON in `{0}` is not read here: send it in UTF-8 (RFC 8259, section 8.1)")]
+    Charset(String),
+    /// The structured body is not what its format asks for.
+    #[error("the body is not in the JSON event format: {0}")]
     Json(String),
     /// A header's value is not readable text.
     #[error("header `{0}` is not valid text: percent-encode UTF-8 in `ce-` headers")]
@@ -45,76 +73,177 @@ pub enum BindingError {
     Invalid(#[from] InvalidEvent),
 }
 
-/// Reads the event in an HTTP request or response.
-///
-/// # Errors
-/// [`BindingError`]: the message is no valid event; answer 400 (415 for
-/// [`Batch`](BindingError::Batch) and [`Format`](BindingError::Format)).
-pub fn read(headers: &HeaderMap, body: Bytes) -> Result<Event, BindingError> {
-    let media = match headers.get(CONTENT_TYPE) {
-        None => None,
-        Some(value) => Some(value.to_str().map_err(|_| header_error("content-type"))?),
-    };
-    let lower = media.map(str::to_ascii_lowercase);
-    let essence = lower
-        .as_deref()
-        .map(|media| media.split(';').next().unwrap_or(media).trim());
-    match essence {
-        Some(STRUCTURED) => json_format::parse(&body),
-        Some(batch) if batch.starts_with("application/cloudevents-batch") => {
-            Err(BindingError::Batch)
+impl BindingError {
+    /// What to answer: 415 when the format is not understood (HTTP 1.1 Web Hooks, section 2.2), 413
+    /// when there is too much of it, 400 when it breaks a rule.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Batch | Self::Format(_) | Self::Charset(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::LargeBatch => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::NotAnEvent
+            | Self::InBatch { .. }
+            | Self::Json(_)
+            | Self::Header(_)
+            | Self::Invalid(_) => StatusCode::BAD_REQUEST,
         }
-        Some(other) if other.starts_with("application/cloudevents") => {
-            Err(BindingError::Format(other.to_owned()))
-        }
-        Some(_) | None => read_binary(headers, media, body),
     }
 }
 
-fn read_binary(
-    headers: &HeaderMap,
-    media: Option<&str>,
-    body: Bytes,
-) -> Result<Event, BindingError> {
-    let version = headers
-        .get("ce-specversion")
-        .ok_or(BindingError::NotAnEvent)?;
-    let version = decoded("ce-specversion", version)?;
-    if version != SPEC_VERSION {
-        return Err(InvalidEvent::SpecVersion(version).into());
+/// What an HTTP message brings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Received {
+    /// One event, in binary or structured mode.
+    One(Box<Event>),
+    /// Events in batched mode; there may be none.
+    Batch(Vec<Event>),
+}
+
+impl Received {
+    /// The events, in the order in which they came.
+    #[must_use]
+    pub fn events(&self) -> &[Event] {
+        match self {
+            Self::One(event) => std::slice::from_ref(event),
+            Self::Batch(events) => events,
+        }
+    }
+}
+
+/// How a message carries events, which its `Content-Type` tells (section 3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Attributes as headers, the payload as the body.
+    Binary,
+    /// One event as JSON.
+    Structured,
+    /// A JSON array of events.
+    Batch,
+}
+
+impl Mode {
+    /// The mode of a message with these headers.
+    ///
+    /// # Errors
+    /// A `Content-Type` that is there twice or is not text, or an event format that is not spoken.
+    pub fn of(headers: &HeaderMap) -> Result<Self, BindingError> {
+        Ok(match content_type(headers)? {
+            Some(media) => Self::named_by(media)?,
+            None => Self::Binary,
+        })
+    }
+
+    fn named_by(media: &str) -> Result<Self, BindingError> {
+        if !is_of_events(media) {
+            return Ok(Self::Binary);
+        }
+        let unknown = || BindingError::Format(shown(media));
+        let parsed = MediaType::parse(media).ok_or_else(unknown)?;
+        let mode = match parsed.essence().as_str() {
+            STRUCTURED => Self::Structured,
+            BATCH => Self::Batch,
+            _ => return Err(unknown()),
+        };
+        match parsed.foreign_charset() {
+            Some(charset) => Err(BindingError::Charset(shown(charset))),
+            None => Ok(mode),
+        }
+    }
+}
+
+fn is_of_events(media: &str) -> bool {
+    media
+        .get(..CLOUDEVENTS.len())
+        .is_some_and(|prefix| prefix.eq_ignore_ascii_case(CLOUDEVENTS))
+}
+
+/// Reads the event in an HTTP request or response.
+///
+/// # Errors
+/// [`BindingError`], with its HTTP status: the message is no valid event, or a batch.
+pub fn read(headers: &HeaderMap, body: Bytes) -> Result<Event, BindingError> {
+    match Mode::of(headers)? {
+        Mode::Binary => read_binary(headers, body),
+        Mode::Structured => json_format::parse(&body),
+        Mode::Batch => Err(BindingError::Batch),
+    }
+}
+
+/// Reads the event, or the batch of events, in an HTTP request.
+///
+/// # Errors
+/// [`BindingError`], with its HTTP status. One invalid event refuses the whole batch.
+pub fn read_many(headers: &HeaderMap, body: Bytes) -> Result<Received, BindingError> {
+    match Mode::of(headers)? {
+        Mode::Binary => read_binary(headers, body).map(|event| Received::One(Box::new(event))),
+        Mode::Structured => json_format::parse(&body).map(|event| Received::One(Box::new(event))),
+        Mode::Batch => json_format::parse_batch(&body).map(Received::Batch),
+    }
+}
+
+fn content_type(headers: &HeaderMap) -> Result<Option<&str>, BindingError> {
+    let mut values = headers.get_all(CONTENT_TYPE).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => match value.to_str() {
+            Ok(media) => Ok(Some(media)),
+            Err(_) => Err(header_error("content-type")),
+        },
+        (Some(_), Some(_)) => Err(InvalidEvent::Twice("datacontenttype".to_owned()).into()),
+    }
+}
+
+/// The attributes that every event has, each with its header.
+const REQUIRED: [(&str, &str); 4] = [
+    ("specversion", "ce-specversion"),
+    ("id", "ce-id"),
+    ("source", "ce-source"),
+    ("type", "ce-type"),
+];
+
+fn read_binary(headers: &HeaderMap, body: Bytes) -> Result<Event, BindingError> {
+    let missing = REQUIRED.map(|(name, header)| (!headers.contains_key(header)).then_some(name));
+    match missing.into_iter().flatten().next() {
+        Some(_) if missing.iter().all(Option::is_some) => return Err(BindingError::NotAnEvent),
+        Some(name) => return Err(InvalidEvent::Missing(name).into()),
+        None => {}
     }
     let mut event = Event {
-        datacontenttype: media.map(str::to_owned),
+        datacontenttype: content_type(headers)?.map(str::to_owned),
         data: (!body.is_empty()).then_some(body),
         ..Event::default()
     };
-    let mut seen = [false; 3];
-    for (header, value) in headers {
+    for header in headers.keys() {
         let Some(name) = header.as_str().strip_prefix("ce-") else {
             continue;
         };
-        let value = decoded(header.as_str(), value)?;
-        match name {
-            "specversion" => {}
-            "id" => (event.id, seen[0]) = (value, true),
-            "source" => (event.source, seen[1]) = (value, true),
-            "type" => (event.ty, seen[2]) = (value, true),
-            "subject" => event.subject = Some(value),
-            "time" => event.time = Some(value),
-            "dataschema" => event.dataschema = Some(value),
-            extension => {
-                check_name(extension)?;
-                event.extensions.insert(extension.to_owned(), value.into());
-            }
-        }
-    }
-    for (seen, name) in seen.into_iter().zip(["id", "source", "type"]) {
-        if !seen {
-            return Err(InvalidEvent::Missing(name).into());
-        }
+        let mut values = headers.get_all(header).iter();
+        let (Some(value), None) = (values.next(), values.next()) else {
+            return Err(InvalidEvent::Twice(name.to_owned()).into());
+        };
+        set(&mut event, name, decoded(header.as_str(), value)?)?;
     }
     event.validate()?;
     Ok(event)
+}
+
+fn set(event: &mut Event, name: &str, value: String) -> Result<(), InvalidEvent> {
+    match name {
+        "specversion" if value == SPEC_VERSION => {}
+        "specversion" => return Err(InvalidEvent::SpecVersion(shown(&value))),
+        "id" => event.id = value,
+        "source" => event.source = value,
+        "type" => event.ty = value,
+        "subject" => event.subject = Some(value),
+        "time" => event.time = Some(value),
+        "dataschema" => event.dataschema = Some(value),
+        "datacontenttype" => return Err(InvalidEvent::ContentTypeTwice),
+        extension => {
+            check_name(extension)?;
+            event.extensions.insert(extension.to_owned(), value.into());
+        }
+    }
+    Ok(())
 }
 
 /// Reads one attribute of an event in binary mode by its header, e.g. `ce-taskid`, for readers who
@@ -128,45 +257,14 @@ pub fn attribute<'a>(
 ) -> Result<Option<Cow<'a, str>>, BindingError> {
     headers
         .get(header)
-        .map(|value| decode(header, value))
+        .map(|value| header_value::decode(value).ok_or_else(|| header_error(header)))
         .transpose()
 }
 
 fn decoded(name: &str, value: &HeaderValue) -> Result<String, BindingError> {
-    decode(name, value).map(Cow::into_owned)
-}
-
-fn decode<'a>(name: &str, value: &'a HeaderValue) -> Result<Cow<'a, str>, BindingError> {
-    let text = std::str::from_utf8(value.as_bytes()).map_err(|_| header_error(name))?;
-    match unquoted(text) {
-        Cow::Borrowed(text) => percent_decode_str(text).decode_utf8(),
-        Cow::Owned(text) => percent_decode_str(&text)
-            .decode_utf8()
-            .map(|text| text.into_owned().into()),
-    }
-    .map_err(|_| header_error(name))
-}
-
-/// Some senders quote header values; the binding asks receivers to undo that first.
-fn unquoted(text: &str) -> Cow<'_, str> {
-    let inner = text
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'));
-    match inner {
-        None => text.into(),
-        Some(inner) if !inner.contains('\\') => inner.into(),
-        Some(inner) => {
-            let mut out = String::with_capacity(inner.len());
-            let mut letters = inner.chars();
-            while let Some(letter) = letters.next() {
-                out.extend(if letter == '\\' {
-                    letters.next()
-                } else {
-                    Some(letter)
-                });
-            }
-            out.into()
-        }
+    match header_value::decode(value) {
+        Some(text) => Ok(text.into_owned()),
+        None => Err(header_error(name)),
     }
 }
 
@@ -174,26 +272,50 @@ fn header_error(name: &str) -> BindingError {
     BindingError::Header(name.to_owned())
 }
 
-/// Writes an event in binary mode: attributes as headers, the payload as the body.
+/// Writes an event in binary mode, or, where that could not be read back, in structured mode: when
+/// its attributes are too many or too long for headers, and when its payload is itself a CloudEvent,
+/// whose media type would tell the receiver to read that one instead.
+#[must_use]
+pub fn write(event: Event) -> (HeaderMap, Bytes) {
+    let media = event.datacontenttype.as_deref();
+    match fits_headers(&event) && !media.is_some_and(is_of_events) {
+        true => write_binary(event),
+        false => write_structured(&event),
+    }
+}
+
+fn fits_headers(event: &Event) -> bool {
+    let optional = [&event.subject, &event.time, &event.dataschema];
+    let core = event.id.len() + event.source.len() + event.ty.len();
+    let optional: usize = optional.into_iter().flatten().map(String::len).sum();
+    let extensions = event.extensions.iter();
+    let extensions: usize = extensions
+        .map(|(name, value)| name.len() + value.to_text().len())
+        .sum();
+    event.extensions.len() <= HEADER_EXTENSIONS && core + optional + extensions <= HEADER_BYTES
+}
+
+/// Writes an event in binary mode: attributes as headers, the payload as the body. What is passed on
+/// for others goes through [`write`], because not every event can be read back from this mode.
 #[must_use]
 pub fn write_binary(event: Event) -> (HeaderMap, Bytes) {
     let mut headers = HeaderMap::with_capacity(8 + event.extensions.len());
     headers.insert("ce-specversion", HeaderValue::from_static(SPEC_VERSION));
-    headers.insert("ce-id", encoded(&event.id));
-    headers.insert("ce-source", encoded(&event.source));
-    headers.insert("ce-type", encoded(&event.ty));
+    headers.insert("ce-id", header_value::encode(&event.id));
+    headers.insert("ce-source", header_value::encode(&event.source));
+    headers.insert("ce-type", header_value::encode(&event.ty));
     for (name, value) in [
         ("ce-subject", &event.subject),
         ("ce-time", &event.time),
         ("ce-dataschema", &event.dataschema),
     ] {
         if let Some(value) = value {
-            headers.insert(name, encoded(value));
+            headers.insert(name, header_value::encode(value));
         }
     }
     for (name, value) in &event.extensions {
         if let Ok(name) = HeaderName::try_from(format!("ce-{name}")) {
-            headers.insert(name, encoded(&value.to_text()));
+            headers.insert(name, header_value::encode(&value.to_text()));
         }
     }
     if let Some(media) = &event.datacontenttype
@@ -207,144 +329,15 @@ pub fn write_binary(event: Event) -> (HeaderMap, Bytes) {
 /// Writes an event in structured mode, as the body of type [`STRUCTURED`].
 #[must_use]
 pub fn write_structured(event: &Event) -> (HeaderMap, Bytes) {
-    let mut headers = HeaderMap::with_capacity(1);
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("application/cloudevents+json; charset=UTF-8"),
-    );
+    let media = HeaderValue::from_static("application/cloudevents+json; charset=UTF-8");
+    let headers = HeaderMap::from_iter([(CONTENT_TYPE, media)]);
     (headers, json_format::write(event).into())
 }
 
-fn encoded(value: &str) -> HeaderValue {
-    let text: Cow<'_, str> = utf8_percent_encode(value, ENCODED).into();
-    HeaderValue::from_str(&text).expect("percent-encoded text is a valid header value")
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn structured(body: &str) -> Result<Event, BindingError> {
-        let mut headers = HeaderMap::new();
-        headers.insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static("Application/CloudEvents+JSON"),
-        );
-        read(&headers, Bytes::copy_from_slice(body.as_bytes()))
-    }
-
-    #[test]
-    fn structured_data_keeps_its_bytes() {
-        let event = structured(
-            r#"{"specversion":"1.0","id":"1","source":"/s","type":"t","n":7,"data":{ "b":1.0, "a":2}}"#,
-        )
-        .unwrap();
-        assert_eq!(event.data.unwrap(), r#"{ "b":1.0, "a":2}"#);
-        assert_eq!(event.extensions["n"], crate::ExtensionValue::Integer(7));
-    }
-
-    #[test]
-    fn what_is_no_event_says_what_to_send() {
-        let error = read(&HeaderMap::new(), Bytes::new()).unwrap_err();
-        assert!(error.to_string().contains("ce-specversion"));
-    }
-
-    #[test]
-    fn invalid_structured_events_name_their_attribute() {
-        for (body, named) in [
-            (r#"{"id":"1","source":"/s","type":"t"}"#, "specversion"),
-            (r#"{"specversion":"1.0","source":"/s","type":"t"}"#, "`id`"),
-            (
-                r#"{"specversion":"1.0","id":"","source":"/s","type":"t"}"#,
-                "`id`",
-            ),
-            (
-                r#"{"specversion":"1.0","id":1,"source":"/s","type":"t"}"#,
-                "`id`",
-            ),
-            (
-                r#"{"specversion":"1.0","id":"1","source":"/s","type":"t","bad_name":"x"}"#,
-                "bad_name",
-            ),
-            (
-                r#"{"specversion":"1.0","id":"1","source":"/s","type":"t","x":1.5}"#,
-                "`x`",
-            ),
-            (
-                r#"{"specversion":"1.0","id":"1","source":"/s","type":"t","data":1,"data_base64":"MQ=="}"#,
-                "data_base64",
-            ),
-            (
-                r#"{"specversion":"0.3","id":"1","source":"/s","type":"t"}"#,
-                "0.3",
-            ),
-        ] {
-            let error = structured(body).unwrap_err().to_string();
-            assert!(error.contains(named), "{body}: {error}");
-        }
-    }
-
-    prop_compose! {
-        fn any_event()(
-            id in "\\PC{1,20}",
-            ty in "\\PC{1,20}",
-            subject in proptest::option::of("\\PC{1,20}"),
-            extension in "\\PC{0,20}",
-            number in any::<i32>(),
-            data in proptest::option::of(proptest::collection::vec(any::<u8>(), 1..50)),
-        ) -> Event {
-            let mut event = Event::new(id, "/source", ty)
-                .with_extension("text", extension)
-                .with_extension("number", crate::ExtensionValue::Integer(number));
-            event.subject = subject;
-            if let Some(data) = data {
-                event.datacontenttype = Some("application/octet-stream".to_owned());
-                event.data = Some(data.into());
-            }
-            event
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn structured_mode_round_trips(event in any_event()) {
-            let (headers, body) = write_structured(&event);
-            prop_assert_eq!(read(&headers, body), Ok(event));
-        }
-
-        #[test]
-        fn binary_mode_round_trips_with_extensions_as_text(event in any_event()) {
-            let (headers, body) = write_binary(event.clone());
-            let mut expected = event;
-            for value in expected.extensions.values_mut() {
-                *value = value.to_text().into_owned().into();
-            }
-            prop_assert_eq!(read(&headers, body), Ok(expected));
-        }
-
-        #[test]
-        fn any_bytes_are_refused_or_taken_without_a_panic(
-            media in "\\PC{0,40}",
-            names in proptest::collection::vec("ce-[a-zA-Z0-9_]{0,12}", 0..6),
-            value in proptest::collection::vec(any::<u8>(), 0..30),
-            body in proptest::collection::vec(any::<u8>(), 0..80),
-        ) {
-            let mut headers = HeaderMap::new();
-            if let Ok(media) = HeaderValue::from_str(&media) {
-                headers.insert(CONTENT_TYPE, media);
-            }
-            for name in names {
-                if let (Ok(name), Ok(value)) =
-                    (HeaderName::try_from(name), HeaderValue::from_bytes(&value))
-                {
-                    headers.insert(name, value);
-                }
-            }
-            if let Ok(event) = read(&headers, body.into()) {
-                prop_assert_eq!(event.validate(), Ok(()));
-            }
-        }
-    }
+/// Writes events in batched mode, as the body of type [`BATCH`].
+#[must_use]
+pub fn write_batch(events: &[Event]) -> (HeaderMap, Bytes) {
+    let media = HeaderValue::from_static("application/cloudevents-batch+json; charset=UTF-8");
+    let headers = HeaderMap::from_iter([(CONTENT_TYPE, media)]);
+    (headers, json_format::write_batch(events).into())
 }

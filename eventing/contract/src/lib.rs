@@ -9,14 +9,17 @@
 //! the platform needs are looked at.
 
 pub mod announcement;
+mod attribute;
 mod client;
 pub mod door;
 pub mod duration;
 pub mod event;
 pub mod filter;
+mod header_value;
 pub mod http_binding;
 mod json_format;
 pub mod manifest;
+mod media_type;
 pub mod policy;
 pub mod registration;
 pub mod suspension;

@@ -151,7 +151,8 @@ async fn deliver(pool: Pool, claim: Claim) -> Report {
     }
 }
 
-/// The delivery of a claim: binary mode, with the platform's extensions, asking for a reply.
+/// The delivery of a claim: with the platform's extensions, asking for a reply; in binary mode
+/// wherever that can be read back.
 fn request(pool: &Pool, claim: Claim) -> Result<http::Request<Bytes>, BindingError> {
     let mut event = event(&claim)?;
     let deadline = jiff::Timestamp::from_millisecond(claim.deadline).unwrap_or_default();
@@ -168,7 +169,7 @@ fn request(pool: &Pool, claim: Claim) -> Result<http::Request<Bytes>, BindingErr
     event
         .extensions
         .extend(extensions.map(|(name, value)| (name.to_owned(), value)));
-    let (mut headers, body) = http_binding::write_binary(event);
+    let (mut headers, body) = http_binding::write(event);
     complete(&mut headers, pool, &claim);
     let mut request = http::Request::new(body);
     *request.method_mut() = http::Method::POST;

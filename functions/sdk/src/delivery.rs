@@ -1,17 +1,20 @@
 //! What a request to `/` brings: the platform's call of a tool, or an event of some producer.
 //!
 //! Calls are the hot path: of their attributes only those are read that a call needs, straight
-//! from the headers, and those that the reply repeats are passed on as they came. An event in
-//! structured mode is turned into binary mode first, so that there is one way from there.
+//! from the headers, and those that the reply repeats are passed on as they came. Of an event in
+//! structured mode those same attributes are turned into headers first, so that there is one way
+//! from there.
 
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use dormouse_contract::http_binding::{self, BindingError, STRUCTURED};
-use dormouse_contract::task::{ATTEMPT, ATTEMPT_TOKEN, DEADLINE, REQUESTED, ROUND};
+use dormouse_contract::http_binding::{self, BindingError, Mode};
+use dormouse_contract::task::{
+    ATTEMPT, ATTEMPT_TOKEN, DEADLINE, PRINCIPAL, REQUESTED, ROUND, TASK_ID, TRACEPARENT,
+};
 use dormouse_contract::trace::TraceParent;
 use dormouse_contract::{Event, InvalidEvent};
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 
 const TYPE_HEADER: &str = "ce-type";
@@ -23,6 +26,17 @@ const REPEATED: [HeaderName; 5] = [
     HeaderName::from_static("ce-round"),
     HeaderName::from_static("ce-attempt"),
     HeaderName::from_static("ce-traceparent"),
+];
+
+/// The extensions that tell of an attempt.
+const OF_ATTEMPTS: [&str; 7] = [
+    TASK_ID,
+    ATTEMPT_TOKEN,
+    ROUND,
+    ATTEMPT,
+    TRACEPARENT,
+    DEADLINE,
+    PRINCIPAL,
 ];
 
 /// What was delivered.
@@ -116,33 +130,37 @@ fn parse<T: std::str::FromStr>(
 /// # Errors
 /// [`BindingError`]: it is no valid CloudEvent.
 pub(crate) fn read(headers: &HeaderMap, body: Bytes) -> Result<Delivery, BindingError> {
-    if is_structured(headers) {
-        let event = http_binding::read(headers, body)?;
-        let (headers, body) = http_binding::write_binary(event.clone());
-        return match is_call(&headers) {
-            true => Ok(Delivery::Call(Attempt::read(&headers)?, body)),
-            false => Ok(Delivery::Event(Attempt::read(&headers)?, bare(event))),
-        };
-    }
-    if is_call(headers) && is_complete(headers) {
+    let is_binary = Mode::of(headers)? == Mode::Binary;
+    if is_binary && is_call(headers) && is_complete(headers) {
         return Ok(Delivery::Call(Attempt::read(headers)?, body));
     }
     let event = http_binding::read(headers, body)?;
-    Ok(Delivery::Event(Attempt::read(headers)?, bare(event)))
+    let attempt = match is_binary {
+        true => Attempt::read(headers)?,
+        false => Attempt::read(&attempt_headers(&event))?,
+    };
+    Ok(match event.ty == REQUESTED {
+        true => Delivery::Call(attempt, event.data.unwrap_or_default()),
+        false => Delivery::Event(attempt, bare(event)),
+    })
+}
+
+/// The headers of binary mode that [`Attempt::read`] looks at.
+fn attempt_headers(event: &Event) -> HeaderMap {
+    let mut known = Event::new(event.id.as_str(), event.source.as_str(), event.ty.as_str());
+    known.subject.clone_from(&event.subject);
+    for name in OF_ATTEMPTS {
+        if let Some(value) = event.extensions.get(name) {
+            known.extensions.insert(name.to_owned(), value.clone());
+        }
+    }
+    http_binding::write_binary(known).0
 }
 
 /// Handlers are shown no secrets: what they copy into events of their own must not carry them.
 fn bare(mut event: Event) -> Box<Event> {
     event.extensions.remove(ATTEMPT_TOKEN);
     Box::new(event)
-}
-
-fn is_structured(headers: &HeaderMap) -> bool {
-    headers.get(CONTENT_TYPE).is_some_and(|media| {
-        let media = media.as_bytes();
-        media.len() >= STRUCTURED.len()
-            && media[..STRUCTURED.len()].eq_ignore_ascii_case(STRUCTURED.as_bytes())
-    })
 }
 
 fn is_call(headers: &HeaderMap) -> bool {
@@ -161,7 +179,7 @@ fn is_complete(headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use dormouse_contract::task::{PRINCIPAL, TASK_ID};
+    use http::header::CONTENT_TYPE;
 
     use super::*;
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dormouse_contract::http_binding::BindingError;
 use dormouse_contract::task::DELIVERY_SECRET_HEADER;
 use http::header::{ALLOW, CONNECTION, HeaderMap, HeaderValue};
 use http::{Method, Request, StatusCode, Version};
@@ -105,7 +104,7 @@ where
     }
     let delivery = match delivery::read(&head.headers, body) {
         Ok(delivery) => delivery,
-        Err(error) => return reply::refused(invalid_status(&error), error.to_string()),
+        Err(error) => return reply::refused(error.status(), error.to_string()),
     };
     let (Delivery::Call(attempt, _) | Delivery::Event(attempt, _)) = &delivery;
     if attempt
@@ -149,14 +148,4 @@ fn is_trusted(secret: Option<&str>, headers: &HeaderMap) -> bool {
             .get(DELIVERY_SECRET_HEADER)
             .is_some_and(|sent| sent.as_bytes().ct_eq(secret.as_bytes()).into())
     })
-}
-
-fn invalid_status(error: &BindingError) -> StatusCode {
-    match error {
-        BindingError::Batch | BindingError::Format(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        BindingError::NotAnEvent
-        | BindingError::Json(_)
-        | BindingError::Header(_)
-        | BindingError::Invalid(_) => StatusCode::BAD_REQUEST,
-    }
 }

@@ -157,7 +157,7 @@ pub(crate) fn reacted(reply: Option<Event>) -> Reply {
     };
     match event.validate() {
         Ok(()) => {
-            let (headers, data) = http_binding::write_binary(event);
+            let (headers, data) = http_binding::write(event);
             ok(headers, data)
         }
         Err(error) => {

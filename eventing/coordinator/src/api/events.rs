@@ -2,13 +2,13 @@
 //! [`sink`](super::sink) of each pool.
 
 use axum::http::StatusCode;
-use axum::http::header::ALLOW;
-use axum::response::IntoResponse;
+use dormouse_contract::http_binding;
 use serde_json::{Map, Value};
 
+use super::ingress::Receipts;
 use super::operation::{Content, Header, Operation, Tag, options, post, schema_of};
 use super::problem::Kind;
-use super::{examples, ingress, sink};
+use super::{examples, handshake, ingress, sink};
 
 pub(super) fn operations() -> Vec<Operation> {
     vec![
@@ -17,15 +17,16 @@ pub(super) fn operations() -> Vec<Operation> {
                 Tag::Events,
                 "sendEvent",
                 "Send an event",
-                "A CloudEvent in binary or structured mode (CloudEvents 1.0.2, HTTP binding). It \
-                 becomes one task for each trigger that takes it, all stored in one commit before \
-                 the answer. Types that start with `dev.dormouse.` are the platform's own and \
+                "A CloudEvent in binary or structured mode, or up to 1,000 in batched mode \
+                 (CloudEvents 1.0.2, HTTP binding). Each becomes one task for each trigger that \
+                 takes it, all stored in one commit before the answer; one invalid event refuses \
+                 its batch. Types that start with `dev.dormouse.` are the platform's own and \
                  are refused.",
             )
             .answers(
                 StatusCode::ACCEPTED,
-                "The event is stored.",
-                Content::json(examples::receipt()),
+                "The event is stored; for a batch, one receipt for each of its events.",
+                Content::json(Receipts::One(examples::receipt())),
             )
             .problems(&[
                 Kind::InvalidEvent,
@@ -36,14 +37,32 @@ pub(super) fn operations() -> Vec<Operation> {
                 Kind::Stopping,
                 Kind::Unavailable,
             ]),
-        options("/events", ingress_methods)
+        options("/events", handshake::answer)
             .named(
                 Tag::Events,
                 "askToSendEvents",
                 "Ask whether events may be sent",
-                "The methods that `/events` takes.",
+                "The validation request of HTTP 1.1 Web Hooks for Event Delivery 1.0.2. Whoever is \
+                 let in may send, at any rate; a callback is not called.",
             )
-            .answers_empty(StatusCode::NO_CONTENT, "The `Allow` header lists them."),
+            .header(Header {
+                name: "webhook-request-origin",
+                description: "Who wants to send: a DNS name. Without it no permission is given.",
+                is_required: false,
+                example: "eventemitter.example.com",
+            })
+            .header(Header {
+                name: "webhook-request-rate",
+                description: "So many requests a minute.",
+                is_required: false,
+                example: "120",
+            })
+            .answers_empty(
+                StatusCode::OK,
+                "`Allow` lists the methods; `WebHook-Allowed-Origin` and `WebHook-Allowed-Rate` \
+                 give permission.",
+            )
+            .problems(&[Kind::InvalidHandshake]),
         with_event(post("/pools/{pool}/events", sink::accept))
             .open()
             .named(
@@ -51,14 +70,14 @@ pub(super) fn operations() -> Vec<Operation> {
                 "sendFromFunction",
                 "Send an event from a function",
                 "A pool's sink (its `K_SINK`): progress, committed steps, announcements and \
-                 events of the function's own. The event proves who sends it, by the extension \
+                 events of the function's own, only these in batches. Each event proves who sends it, by the extension \
                  attributes `taskid` and `attempttoken` of the running attempt, or outside of one \
                  by `pooltoken`; no bearer token is asked for.",
             )
             .answers(
                 StatusCode::ACCEPTED,
                 "The event is taken. Progress, steps and announcements have no body.",
-                Content::json(examples::receipt()),
+                Content::json(Receipts::One(examples::receipt())),
             )
             .problems(&[
                 Kind::InvalidEvent,
@@ -105,19 +124,20 @@ fn with_event(operation: Operation) -> Operation {
                 })
             });
     operation.takes(
-        "In structured mode the whole event; in binary mode its data, of any media type, with \
-         the attributes in `ce-` headers.",
+        "In structured mode the whole event, in batched mode several; in binary mode its data, of \
+         any media type, with the attributes in `ce-` headers.",
         vec![
             Content {
-                media: "application/cloudevents+json",
+                media: http_binding::STRUCTURED,
                 schema: Some(schema_of::<Map<String, Value>>),
                 example: Some(examples::event()),
+            },
+            Content {
+                media: http_binding::BATCH,
+                schema: Some(schema_of::<Vec<Map<String, Value>>>),
+                example: Some(vec![examples::event()].into()),
             },
             Content::opaque("*/*", None),
         ],
     )
-}
-
-async fn ingress_methods() -> impl IntoResponse {
-    (StatusCode::NO_CONTENT, [(ALLOW, "OPTIONS, POST")])
 }

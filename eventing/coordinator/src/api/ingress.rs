@@ -2,7 +2,7 @@
 //! their own.
 //!
 //! An event is stored as one task for each trigger that takes it, all in one commit, before it is
-//! answered with 202. Nobody outside speaks as the platform: `dev.dormouse.*` is refused at
+//! answered with 202; so is a batch, as a whole or not at all. Nobody outside speaks as the platform: `dev.dormouse.*` is refused at
 //! `/events`, and at a pool's sink whoever sends proves itself by a token in the event. The tokens
 //! go no further than this.
 
@@ -10,12 +10,11 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::http::header::{CONTENT_TYPE, HeaderMap};
+use axum::http::header::HeaderMap;
 use axum::response::{IntoResponse, Json, Response};
-use bytes::Bytes;
 use dormouse_broker::{NewTask, TaskId, Work};
 use dormouse_contract::event::Event;
-use dormouse_contract::http_binding;
+use dormouse_contract::http_binding::{self, Received};
 use dormouse_contract::policy::Delivery;
 use dormouse_contract::registration::Registration;
 use dormouse_contract::task::{ATTEMPT_TOKEN, POOL_TOKEN, TRACEPARENT};
@@ -47,57 +46,64 @@ pub struct Taker {
     pub task: TaskId,
 }
 
+/// The answer to what was taken: a receipt, or for a batch a list of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Receipts {
+    /// Of one event.
+    One(Receipt),
+    /// Of each event of a batch, in its order.
+    Batch(Vec<Receipt>),
+}
+
 pub(super) async fn accept(
     State(api): State<Api>,
     headers: HeaderMap,
     Payload(body): Payload,
 ) -> Result<Response, Problem> {
-    let event = read(&headers, body)?;
-    if event.is_platform() {
-        return Err(Problem::PlatformEvent(event.ty));
+    let received = http_binding::read_many(&headers, body)?;
+    if let Some(event) = received.events().iter().find(|it| it.is_platform()) {
+        return Err(Problem::PlatformEvent(event.ty.clone()));
     }
-    store(&api, &headers, event).await
+    store(&api, &headers, received).await
 }
 
-/// Reads the event. In the JSON format absent `datacontenttype` means JSON (JSON event format,
-/// section 3.1); it is made explicit, because in binary mode absence means nothing.
-pub(super) fn read(headers: &HeaderMap, body: Bytes) -> Result<Event, Problem> {
-    let mut event = http_binding::read(headers, body)?;
-    let is_structured = headers.get(CONTENT_TYPE).is_some_and(|media| {
-        let prefix = media.as_bytes().get(..http_binding::STRUCTURED.len());
-        prefix.is_some_and(|it| it.eq_ignore_ascii_case(http_binding::STRUCTURED.as_bytes()))
-    });
-    if is_structured && event.data.is_some() && event.datacontenttype.is_none() {
-        event.datacontenttype = Some("application/json".to_owned());
-    }
-    Ok(event)
-}
-
-/// Stores one task for each trigger that takes the event.
+/// Stores one task for each trigger that takes each event. A batch is answered with a list of
+/// receipts.
 pub(super) async fn store(
     api: &Api,
     headers: &HeaderMap,
-    mut event: Event,
+    received: Received,
 ) -> Result<Response, Problem> {
-    event.extensions.remove(ATTEMPT_TOKEN);
-    event.extensions.remove(POOL_TOKEN);
-    let trace = trace_of(&event, headers);
     let registered = api.coordinator.registrations().borrow().clone();
-    let tasks = tasks_of(event.clone(), &registered, trace);
-    let receipt = receipt(&event, &tasks);
+    let count = received.events().len();
+    let mut tasks = Vec::new();
+    let mut take = |mut event: Event| {
+        event.extensions.remove(ATTEMPT_TOKEN);
+        event.extensions.remove(POOL_TOKEN);
+        let trace = trace_of(&event, headers);
+        let stored = tasks_of(event.clone(), &registered, trace);
+        let receipt = receipt(&event, &stored);
+        tracing::debug!(
+            event.id = receipt.id,
+            event.source = event.source,
+            event.type = event.ty,
+            takers = receipt.takers.len(),
+            trace = %trace,
+            "event taken"
+        );
+        tasks.extend(stored);
+        receipt
+    };
+    let receipts = match received {
+        Received::One(event) => Receipts::One(take(*event)),
+        Received::Batch(events) => Receipts::Batch(events.into_iter().map(take).collect()),
+    };
     if !tasks.is_empty() {
         api.coordinator.broker().accept_all(tasks).await?;
     }
-    metrics::counter!("dormouse_events_total").increment(1);
-    tracing::debug!(
-        event.id = receipt.id,
-        event.source = event.source,
-        event.type = event.ty,
-        takers = receipt.takers.len(),
-        trace = %trace,
-        "event taken"
-    );
-    Ok((StatusCode::ACCEPTED, Json(receipt)).into_response())
+    metrics::counter!("dormouse_events_total").increment(count as u64);
+    Ok((StatusCode::ACCEPTED, Json(receipts)).into_response())
 }
 
 /// The trace that the event says it belongs to, else the request's, else a new one.
@@ -229,32 +235,6 @@ mod tests {
         let receipt = receipt(&event, &[]);
         assert!(receipt.takers.is_empty());
         assert!(receipt.detail.contains("0 pools") && receipt.detail.contains("nobody.cares"));
-    }
-
-    #[test]
-    fn absent_content_type_means_json_in_structured_mode_only() {
-        let mut headers = HeaderMap::new();
-        headers.insert(
-            CONTENT_TYPE,
-            "Application/CloudEvents+JSON; charset=utf-8"
-                .parse()
-                .unwrap(),
-        );
-        let body = br#"{"specversion":"1.0","id":"1","source":"/s","type":"t","data":{}}"#;
-        let event = read(&headers, Bytes::from_static(body)).unwrap();
-        assert_eq!(event.datacontenttype.as_deref(), Some("application/json"));
-
-        let mut headers = HeaderMap::new();
-        for (name, value) in [
-            ("ce-specversion", "1.0"),
-            ("ce-id", "1"),
-            ("ce-source", "/s"),
-            ("ce-type", "t"),
-        ] {
-            headers.insert(name, value.parse().unwrap());
-        }
-        let event = read(&headers, Bytes::from_static(b"x")).unwrap();
-        assert_eq!(event.datacontenttype, None);
     }
 
     #[test]

@@ -9,6 +9,7 @@
 mod document;
 mod events;
 mod examples;
+mod handshake;
 mod ingress;
 mod operation;
 mod page;
@@ -27,12 +28,13 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
+use axum::http::header::{HOST, HeaderValue};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use dormouse_contract::door::Door;
 
 use crate::registry::Coordinator;
-pub use ingress::{Receipt, Taker};
+pub use ingress::{Receipt, Receipts, Taker};
 use operation::{Guard, Operation};
 pub use pools::{InstanceCounts, PoolPage, PoolView, ResourceView, TemplateView, ToolView};
 use problem::Problem;
@@ -89,16 +91,29 @@ fn operations() -> Vec<Operation> {
     .collect()
 }
 
-async fn admit(State(door): State<Door>, request: Request, next: Next) -> Response {
+async fn admit(State(door): State<Door>, mut request: Request, next: Next) -> Response {
+    name_host(&mut request);
     match door.admit(request.headers()) {
         Ok(()) => next.run(request).await,
         Err(refused) => Problem::Door(refused).into_response(),
     }
 }
 
-async fn admit_anyone(State(door): State<Door>, request: Request, next: Next) -> Response {
+async fn admit_anyone(State(door): State<Door>, mut request: Request, next: Next) -> Response {
+    name_host(&mut request);
     match door.admit_anyone(request.headers()) {
         Ok(()) => next.run(request).await,
         Err(refused) => Problem::Door(refused).into_response(),
+    }
+}
+
+/// In HTTP/2 a request names its host in `:authority` in place of `Host` (RFC 9113, section 8.3.1);
+/// the door asks for it all the same.
+fn name_host(request: &mut Request) {
+    let Some(authority) = request.uri().authority() else {
+        return;
+    };
+    if let Ok(host) = HeaderValue::from_str(authority.as_str()) {
+        request.headers_mut().entry(HOST).or_insert(host);
     }
 }

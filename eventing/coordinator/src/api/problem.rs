@@ -90,6 +90,10 @@ pub(super) enum Problem {
         "events of type `{0}` are the platform's own and are not taken here: choose a type that does not start with `dev.dormouse.`"
     )]
     PlatformEvent(String),
+    #[error("events of type `{0}` are taken one at a time: send it outside of a batch")]
+    NotInBatch(String),
+    #[error("{0}: no permission to send is given")]
+    Handshake(String),
     #[error(
         "the event does not prove who sent it: in a task, set `taskid` and `attempttoken` as they were received; outside of one, set `pooltoken` from K_CE_OVERRIDES"
     )]
@@ -151,17 +155,23 @@ impl Problem {
             Self::Failed { .. } => Kind::TaskFailed,
             Self::Cancelled { .. } => Kind::TaskCancelled,
             Self::NotCancelled { .. } => Kind::TaskEnded,
-            Self::Event(BindingError::Batch | BindingError::Format(_)) => Kind::UnsupportedFormat,
+            Self::Event(
+                BindingError::Batch | BindingError::Format(_) | BindingError::Charset(_),
+            ) => Kind::UnsupportedFormat,
+            Self::Event(BindingError::LargeBatch) => Kind::TooLarge,
             Self::Event(
                 BindingError::NotAnEvent
+                | BindingError::InBatch { .. }
                 | BindingError::Json(_)
                 | BindingError::Header(_)
                 | BindingError::Invalid(_),
             )
+            | Self::NotInBatch(_)
             | Self::Progress(_)
             | Self::Step(_)
             | Self::Resource(_)
             | Self::Manifest(_) => Kind::InvalidEvent,
+            Self::Handshake(_) => Kind::InvalidHandshake,
             Self::PlatformEvent(_) => Kind::PlatformEvent,
             Self::Unproven | Self::NotRunning => Kind::UnprovenEvent,
             Self::StepDiffers(_) => Kind::StepDiffers,

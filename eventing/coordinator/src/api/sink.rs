@@ -2,7 +2,7 @@
 //! (their `K_SINK`).
 //!
 //! Progress is passed on, steps are committed before the 202, announcements are told to whoever
-//! listens, and any other event goes the way of all events. Whoever sends proves itself by a token
+//! listens, and any other event goes the way of all events; only those may come in batches. Whoever sends proves itself by a token
 //! in the event: its running attempt's, or, outside a task, the pool's.
 
 use axum::extract::State;
@@ -16,6 +16,7 @@ use dormouse_contract::announcement::{
     Announcement, CAPABILITIES_CHANGED, RESOURCE_UPDATED, ResourceUpdated,
 };
 use dormouse_contract::event::Event;
+use dormouse_contract::http_binding::{self, Received};
 use dormouse_contract::suspension::{Stepped, is_name};
 use dormouse_contract::task::{
     ATTEMPT_TOKEN, POOL_TOKEN, PROGRESSED, Progressed, STEPPED, TASK_ID,
@@ -33,20 +34,39 @@ pub(super) async fn accept(
     headers: HeaderMap,
     Payload(body): Payload,
 ) -> Result<Response, Problem> {
-    let event = ingress::read(&headers, body)?;
+    match http_binding::read_many(&headers, body)? {
+        Received::One(event) => accept_one(&api, pool, &headers, event).await,
+        Received::Batch(events) => {
+            if !events.iter().all(|event| is_proven(&api, &pool, event)) {
+                return Err(Problem::Unproven);
+            }
+            if let Some(event) = events.iter().find(|it| it.is_platform()) {
+                return Err(Problem::NotInBatch(event.ty.clone()));
+            }
+            ingress::store(&api, &headers, Received::Batch(events)).await
+        }
+    }
+}
+
+async fn accept_one(
+    api: &Api,
+    pool: String,
+    headers: &HeaderMap,
+    event: Box<Event>,
+) -> Result<Response, Problem> {
     match event.ty.as_str() {
-        PROGRESSED => return pass_progress(&api, &event),
-        STEPPED => return commit_step(&api, &event).await,
+        PROGRESSED => return pass_progress(api, &event),
+        STEPPED => return commit_step(api, &event).await,
         _ => {}
     }
-    if !is_proven(&api, &pool, &event) {
+    if !is_proven(api, &pool, &event) {
         return Err(Problem::Unproven);
     }
     match event.ty.as_str() {
-        RESOURCE_UPDATED => announce(&api, &pool, &event),
-        CAPABILITIES_CHANGED => replace_manifest(&api, pool, &event),
+        RESOURCE_UPDATED => announce(api, &pool, &event),
+        CAPABILITIES_CHANGED => replace_manifest(api, pool, &event),
         _ if event.is_platform() => Err(Problem::PlatformEvent(event.ty)),
-        _ => ingress::store(&api, &headers, event).await,
+        _ => ingress::store(api, headers, Received::One(event)).await,
     }
 }
 

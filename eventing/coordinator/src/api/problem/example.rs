@@ -46,6 +46,9 @@ pub(in crate::api) fn example(kind: Kind) -> Problem {
             "application/cloudevents+avro".to_owned(),
         )),
         Kind::InvalidEvent => Problem::Event(BindingError::NotAnEvent),
+        Kind::InvalidHandshake => {
+            Problem::Handshake("header `webhook-request-rate` is not a positive integer".to_owned())
+        }
         Kind::PlatformEvent => Problem::PlatformEvent("dev.dormouse.task.completed.v1".to_owned()),
         Kind::UnprovenEvent => Problem::Unproven,
         Kind::StepDiffers => Problem::StepDiffers("charge".to_owned()),

@@ -23,6 +23,7 @@ pub(in crate::api) enum Kind {
     TaskEnded,
     UnsupportedFormat,
     InvalidEvent,
+    InvalidHandshake,
     PlatformEvent,
     UnprovenEvent,
     StepDiffers,
@@ -36,7 +37,7 @@ pub(in crate::api) enum Kind {
 }
 
 impl Kind {
-    pub(in crate::api) const ALL: [Self; 28] = [
+    pub(in crate::api) const ALL: [Self; 29] = [
         Self::NoToken,
         Self::NotAdmitted,
         Self::UnknownPath,
@@ -55,6 +56,7 @@ impl Kind {
         Self::TaskEnded,
         Self::UnsupportedFormat,
         Self::InvalidEvent,
+        Self::InvalidHandshake,
         Self::PlatformEvent,
         Self::UnprovenEvent,
         Self::StepDiffers,
@@ -95,6 +97,7 @@ impl Kind {
                 (S::UNSUPPORTED_MEDIA_TYPE, "unsupported-event-format", title)
             }
             Self::InvalidEvent => (S::BAD_REQUEST, "invalid-event", "Invalid event"),
+            Self::InvalidHandshake => (S::BAD_REQUEST, "invalid-handshake", "Invalid handshake"),
             Self::PlatformEvent => (S::FORBIDDEN, "platform-event", "Reserved event type"),
             Self::UnprovenEvent => (S::FORBIDDEN, "unproven-event", "Sender not proven"),
             Self::StepDiffers => (S::CONFLICT, "step-differs", "Step was committed before"),

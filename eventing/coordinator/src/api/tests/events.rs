@@ -61,10 +61,150 @@ async fn an_event_that_nobody_takes_is_answered_in_words() {
             .unwrap()
             .starts_with("0 pools")
     );
-    let methods = stage
-        .ask(request(Method::OPTIONS, "/events", &[], ""))
-        .await;
-    assert_eq!(methods.header("allow"), "OPTIONS, POST");
+}
+
+const BATCH: [(&str, &str); 1] = [("content-type", "application/cloudevents-batch+json")];
+const BATCHED: &str = r#"[
+    {"specversion":"1.0","id":"1","source":"/repos/x","type":"com.github.push","data":1},
+    {"specversion":"1.0","id":"2","source":"/repos/x","type":"other"},
+    {"specversion":"1.0","id":"3","source":"/repos/x","type":"com.github.push","data":"3"}
+]"#;
+
+#[tokio::test]
+async fn a_batch_is_stored_whole_or_not_at_all() {
+    let mut stage = Stage::open(10).await;
+    let broken = BATCHED.replace(r#""id":"3","#, "");
+    let refused = stage.post("/events", &BATCH, &broken).await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+    let detail = refused.json()["detail"].to_string();
+    assert!(
+        detail.contains("event 2 ") && detail.contains("`id`"),
+        "{detail}"
+    );
+    let forged = BATCHED.replace("other", "dev.dormouse.x");
+    let refused = stage.post("/events", &BATCH, &forged).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+
+    let answer = stage.post("/events", &BATCH, BATCHED).await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED);
+    let receipts: Vec<Receipt> = serde_json::from_slice(&answer.body).unwrap();
+    let takers: Vec<_> = receipts
+        .iter()
+        .map(|it| (it.id.as_str(), it.takers.len()))
+        .collect();
+    assert_eq!(takers, [("1", 1), ("2", 0), ("3", 1)]);
+    // The pool has one slot, so the first event is all that is claimed.
+    let claim = stage.claims.recv().await.unwrap();
+    let Work::Event { data, .. } = claim.work else {
+        panic!("an event is delivered as an event");
+    };
+    assert_eq!(data, "1");
+
+    let empty = stage.post("/events", &BATCH, "[]").await;
+    assert_eq!(
+        (empty.status, &empty.body[..]),
+        (StatusCode::ACCEPTED, &b"[]"[..])
+    );
+}
+
+#[tokio::test]
+async fn a_batch_at_a_sink_proves_each_event_and_brings_no_platform_events() {
+    let stage = Stage::open(10).await;
+    let sink = "/pools/reactive/events";
+    let unproven = stage.post(sink, &BATCH, BATCHED).await;
+    assert_eq!(unproven.status, StatusCode::FORBIDDEN);
+    let token = format!(r#""pooltoken":"{POOL_TOKEN}","id""#);
+    let one_proven = BATCHED.replacen("\"id\"", &token, 1);
+    let unproven = stage.post(sink, &BATCH, &one_proven).await;
+    assert_eq!(unproven.status, StatusCode::FORBIDDEN);
+
+    let proven = BATCHED.replace("\"id\"", &token);
+    let taken = stage.post(sink, &BATCH, &proven).await;
+    assert_eq!(taken.status, StatusCode::ACCEPTED);
+    assert_eq!(taken.json().as_array().unwrap().len(), 3);
+    let platform = proven.replace("other", "dev.dormouse.resource.updated.v1");
+    let refused = stage.post(sink, &BATCH, &platform).await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+    let detail = refused.json()["detail"].to_string();
+    assert!(detail.contains("one at a time"), "{detail}");
+}
+
+#[tokio::test]
+async fn permission_to_send_is_given_as_the_webhook_specification_says() {
+    let stage = Stage::open(10).await;
+    let options = |headers: &[(&str, &str)]| request(Method::OPTIONS, "/events", headers, "");
+    let plain = stage.ask(options(&[])).await;
+    assert_eq!(plain.status, StatusCode::OK);
+    assert_eq!(plain.header("allow"), "OPTIONS, POST");
+    assert_eq!(plain.header("webhook-allowed-origin"), "");
+
+    let asked = [
+        ("WebHook-Request-Origin", "eventemitter.example.com"),
+        ("WebHook-Request-Callback", "https://example.com/confirm"),
+        ("WebHook-Request-Rate", "120"),
+    ];
+    let granted = stage.ask(options(&asked)).await;
+    assert_eq!(granted.status, StatusCode::OK);
+    assert_eq!(granted.header("allow"), "OPTIONS, POST");
+    assert_eq!(
+        granted.header("webhook-allowed-origin"),
+        "eventemitter.example.com"
+    );
+    assert_eq!(granted.header("webhook-allowed-rate"), "*");
+
+    for (broken, named) in [
+        (&[("webhook-request-origin", "https://a/b")][..], "origin"),
+        (
+            &[asked[0], ("webhook-request-origin", "other.example")],
+            "origin",
+        ),
+        (&[asked[0], ("webhook-request-rate", "0")], "rate"),
+    ] {
+        let refused = stage.ask(options(broken)).await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+        assert_eq!(refused.header("webhook-allowed-origin"), "");
+        assert!(refused.json()["detail"].to_string().contains(named));
+    }
+
+    let mut stranger = options(&asked);
+    stranger.headers_mut().remove("authorization");
+    let stranger = stage.ask(stranger).await;
+    assert_eq!(stranger.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(stranger.header("webhook-allowed-origin"), "");
+}
+
+#[tokio::test]
+async fn other_methods_are_told_which_ones_are_taken() {
+    let stage = Stage::open(10).await;
+    for method in [Method::GET, Method::HEAD, Method::PUT, Method::DELETE] {
+        let refused = stage
+            .ask(request(method.clone(), "/events", &PUSH, ""))
+            .await;
+        assert_eq!(refused.status, StatusCode::METHOD_NOT_ALLOWED, "{method}");
+        let allowed = refused.header("allow");
+        assert!(
+            allowed.contains("POST") && allowed.contains("OPTIONS"),
+            "{allowed}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_authority_is_a_host_to_the_door() {
+    let stage = Stage::open(10).await;
+    for (uri, status) in [
+        ("http://localhost:8888/events", StatusCode::ACCEPTED),
+        ("http://evil.example/events", StatusCode::FORBIDDEN),
+        (
+            "http://evil.example/pools/reactive/events",
+            StatusCode::FORBIDDEN,
+        ),
+    ] {
+        let mut request = request(Method::POST, uri, &PUSH, "{}");
+        request.headers_mut().remove("host");
+        let answer = stage.ask(request).await;
+        assert_eq!(answer.status, status, "{uri}");
+    }
 }
 
 #[tokio::test]

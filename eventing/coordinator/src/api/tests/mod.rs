@@ -114,7 +114,7 @@ impl Stage {
 
     /// Every answer is held against the OpenAPI document.
     async fn ask(&self, request: Request<Body>) -> Answer {
-        let (method, path) = (request.method().clone(), request.uri().to_string());
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (head, body) = response.into_parts();
         let answer = Answer {
@@ -276,7 +276,14 @@ async fn each_bad_request_gets_the_problem_that_names_it() {
             400,
             "JSON",
         ),
-        (Method::POST, "/events".into(), &batch, "[]", 415, "batch"),
+        (
+            Method::POST,
+            "/events".into(),
+            &batch,
+            "[{}]",
+            400,
+            "event 0 of the batch",
+        ),
         (Method::POST, "/events".into(), &avro, "x", 415, "avro"),
         (
             Method::POST,

@@ -1,0 +1,89 @@
+//! The ingress as producers find it: both versions of HTTP, batches, and who may push.
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::client::conn::http2;
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+
+use crate::http::send;
+use crate::platform::{Platform, Setup, eventually};
+use crate::pools::Pool;
+
+const TOKEN: &str = "sesame";
+
+#[tokio::test]
+async fn events_come_over_http_2_without_tls() {
+    let platform = Platform::start([reactive()]).await;
+    let door = &platform.doors().coordinator;
+    let (status, receipt) = post_http2(door, door).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{receipt}");
+    assert_eq!(receipt["takers"][0]["pool"], "fixture");
+    platform.task_in("org.example.ping", "completed").await;
+    let (status, problem) = post_http2(door, "evil.example").await;
+    assert_eq!(status, StatusCode::FORBIDDEN, "{problem}");
+}
+
+#[tokio::test]
+async fn a_batch_reaches_its_function_event_by_event() {
+    let platform = Setup::new([reactive()]).token(TOKEN).start().await;
+    let door = &platform.doors().coordinator;
+    let bearer = format!("Bearer {TOKEN}");
+    let ping = |id: &str| json!({"specversion": "1.0", "id": id, "source": "/s", "type": "org.example.ping", "data": id});
+    let batch = json!([ping("1"), ping("2"), ping("3")]).to_string();
+    let headers = [
+        ("content-type", "application/cloudevents-batch+json"),
+        ("authorization", bearer.as_str()),
+    ];
+    let stranger = send(Method::POST, door, "/events", &headers[..1], batch.clone()).await;
+    assert_eq!(stranger.status, StatusCode::UNAUTHORIZED);
+    let taken = send(Method::POST, door, "/events", &headers, batch).await;
+    assert_eq!(taken.status, StatusCode::ACCEPTED, "{taken:?}");
+    let receipts = taken.json();
+    let ids: Vec<_> = receipts.as_array().expect("a list").iter().collect();
+    assert_eq!(ids.len(), 3, "{receipts}");
+    eventually("three reactions", async || {
+        let tasks = platform.tasks("org.example.ping").await;
+        let done = tasks.iter().filter(|task| task["state"] == "completed");
+        (done.count() == 3).then_some(())
+    })
+    .await;
+
+    let asked = [
+        ("webhook-request-origin", "events.example"),
+        ("authorization", bearer.as_str()),
+    ];
+    let granted = send(Method::OPTIONS, door, "/events", &asked, "").await;
+    assert_eq!(granted.headers["webhook-allowed-origin"], "events.example");
+    assert_eq!(granted.headers["allow"], "OPTIONS, POST");
+}
+
+fn reactive() -> Pool {
+    let pings = json!([{"filters": [{"exact": {"type": "org.example.ping"}}]}]);
+    Pool::fixture("fixture").with("triggers", pings)
+}
+
+/// Sends an event in binary mode, with prior knowledge that the door speaks HTTP/2.
+async fn post_http2(door: &str, authority: &str) -> (StatusCode, Value) {
+    let stream = TcpStream::connect(door).await.expect("a connection");
+    let handshake = http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
+    let (mut sender, connection) = handshake.await.expect("HTTP/2");
+    let connection = tokio::spawn(connection);
+    let request = Request::builder()
+        .method(Method::POST)
+        .uri(format!("http://{authority}/events"))
+        .header("ce-specversion", "1.0")
+        .header("ce-id", "1")
+        .header("ce-source", "/s")
+        .header("ce-type", "org.example.ping")
+        .body(Full::new(Bytes::new()))
+        .expect("a request");
+    let response = sender.send_request(request).await.expect("an answer");
+    let status = response.status();
+    let body = response.into_body().collect().await.expect("its body");
+    connection.abort();
+    let json = serde_json::from_slice(&body.to_bytes()).expect("JSON");
+    (status, json)
+}

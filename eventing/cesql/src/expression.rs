@@ -99,6 +99,24 @@ impl Expression {
         names
     }
 
+    /// The texts of which an attribute must have one for the expression to be `true`, when that can
+    /// be told from its form: `type = 'a'`, `type IN ('a', 'b')`, or these with `AND` beside
+    /// others. `None` says nothing about the attribute.
+    ///
+    /// An index over many expressions can leave out those whose texts an event does not have.
+    ///
+    /// ```
+    /// use dormouse_cesql::Expression;
+    ///
+    /// let expression = Expression::parse("n > 1 AND type IN ('a', 'b')")?;
+    /// assert_eq!(expression.required_texts("type"), Some(vec!["a", "b"]));
+    /// # Ok::<(), dormouse_cesql::ParseError>(())
+    /// ```
+    #[must_use]
+    pub fn required_texts(&self, attribute: &str) -> Option<alloc::vec::Vec<&str>> {
+        self.root.required_texts(attribute)
+    }
+
     /// The calls that no function takes, as the errors that they would raise.
     #[must_use]
     pub fn missing_functions(&self) -> alloc::vec::Vec<Error<'_>> {

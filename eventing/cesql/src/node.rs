@@ -5,6 +5,8 @@
 //! walks a tree may therefore recurse.
 
 use alloc::boxed::Box;
+use alloc::vec;
+use alloc::vec::Vec;
 
 use crate::function::Target;
 use crate::pattern::Pattern;
@@ -106,6 +108,32 @@ impl Node {
             | Self::In(_)
             | Self::Comparison(_)
             | Self::Logic(_) => Type::Boolean,
+        }
+    }
+
+    /// The texts of which the attribute must have one for the node to be `true`.
+    pub(crate) fn required_texts(&self, attribute: &str) -> Option<Vec<&str>> {
+        let is_wanted = |node: &Self| matches!(node, Self::Attribute(name) if **name == *attribute);
+        match self {
+            Self::Comparison(chain) => match &*chain.rest {
+                [(Comparison::Equal, Self::String(text))] if is_wanted(&chain.first) => {
+                    Some(vec![text])
+                }
+                _ => None,
+            },
+            Self::In(it) if !it.negated && is_wanted(&it.operand) => {
+                let texts = it.set.iter().map(|element| match element {
+                    Self::String(text) => Some(&**text),
+                    _ => None,
+                });
+                texts.collect()
+            }
+            Self::Logic(chain) if chain.rest.iter().all(|(it, _)| *it == Logic::And) => {
+                let operands = core::iter::once(&chain.first);
+                let mut operands = operands.chain(chain.rest.iter().map(|(_, operand)| operand));
+                operands.find_map(|operand| operand.required_texts(attribute))
+            }
+            _ => None,
         }
     }
 

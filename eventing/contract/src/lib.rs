@@ -3,7 +3,9 @@
 //! Plain types and pure functions, no IO: the [`Event`] envelope and its
 //! [HTTP binding](http_binding), the [payloads](task) of the platform's own events, the
 //! [manifest] with which a function describes itself, [delivery policies](policy),
-//! [registration] of pools, [suspension] and [announcement]s, [trace context](trace) and the checks every HTTP [door] makes.
+//! [filters](filter) and the [index](trigger_index) that finds the triggers which take an event,
+//! [registration] of pools, [suspension] and [announcement]s, [trace context](trace) and the
+//! checks every HTTP [door] makes.
 //!
 //! Payloads are bytes here: what passes through is kept to the letter, and only the members that
 //! the platform needs are looked at.
@@ -25,6 +27,7 @@ pub mod registration;
 pub mod suspension;
 pub mod task;
 pub mod trace;
+pub mod trigger_index;
 
 pub use event::{Event, ExtensionValue, InvalidEvent};
 pub use manifest::Manifest;

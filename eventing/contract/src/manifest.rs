@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::filter::Trigger;
 use crate::policy::{Delivery, DeliverySpec};
 
 /// How an object of any shape looks in a JSON Schema.
@@ -68,6 +69,14 @@ pub enum InvalidManifest {
     /// A tool that no client could call.
     #[error("tool {index} of the manifest is not valid: {reason}")]
     Tool {
+        /// Its place in the list, from 0.
+        index: usize,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A trigger that routes nothing.
+    #[error("trigger {index} of the manifest is not valid: {reason}")]
+    Trigger {
         /// Its place in the list, from 0.
         index: usize,
         /// What is wrong.
@@ -153,7 +162,22 @@ impl Manifest {
             return Err(InvalidManifest::Contract(manifest.contract));
         }
         manifest.parsed_tools()?;
+        manifest.parsed_triggers()?;
         Ok(manifest)
+    }
+
+    /// The triggers, in the order declared.
+    ///
+    /// # Errors
+    /// A trigger whose filters are none, with the reason.
+    pub fn parsed_triggers(&self) -> Result<Vec<Trigger>, InvalidManifest> {
+        let parsed = self.triggers.iter().enumerate().map(|(index, raw)| {
+            serde_json::from_str(raw.get()).map_err(|error| InvalidManifest::Trigger {
+                index,
+                reason: error.to_string(),
+            })
+        });
+        parsed.collect()
     }
 
     /// The tools, each as the view that the platform reads, in the order declared.
@@ -238,6 +262,10 @@ mod tests {
             (
                 r#"{"contract":1,"tools":[{"name":"","inputSchema":{}}]}"#,
                 "empty",
+            ),
+            (
+                r#"{"contract":1,"triggers":[{},{"filters":[{"cesql":"type ="}]}]}"#,
+                "trigger 1 of the manifest is not valid: the CESQL expression `type =`",
             ),
         ] {
             let error = Manifest::parse(json.as_bytes()).unwrap_err().to_string();

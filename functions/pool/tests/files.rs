@@ -147,6 +147,18 @@ fn errors_tell_the_place_and_what_is_allowed() {
         ("OPENAI_API_KEY", "K_SINK", 8, "set by the platform"),
         ("name: openai", "name: ../openai", 8, "names no secret"),
         ("exact:", "exactly:", 13, "exact"),
+        (
+            "exact: {type:",
+            "exact: {Type:",
+            13,
+            "`Type` is no attribute name",
+        ),
+        (
+            "exact: {type: com.github.push}",
+            "cesql: type LIKE com",
+            13,
+            "expected a string after LIKE, found `com` (character 11)",
+        ),
         ("spec:", "spec: [", 4, ""),
     ];
     for (from, to, line, words) in table {

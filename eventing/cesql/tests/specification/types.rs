@@ -143,3 +143,36 @@ fn attributes_are_read_from_maps_and_pairs() {
     let all = Expression::parse("a = 1 AND EXISTS b AND a > 2").unwrap();
     assert_eq!(all.attributes(), ["a", "b", "a"]);
 }
+
+/// Ours: what an index can build on.
+#[test]
+fn required_texts_are_told_where_the_form_shows_them() {
+    let required = |text: &str| {
+        let expression = Expression::parse(text).unwrap();
+        let texts = expression.required_texts("type");
+        texts.map(|texts| texts.join(" "))
+    };
+    for (text, texts) in [
+        ("type = 'a'", "a"),
+        ("(type = 'a')", "a"),
+        ("type IN ('a', 'b')", "a b"),
+        ("EXISTS id AND id != '' AND type = 'a' AND type = 'b'", "a"),
+        ("n = 1 AND (type = 'a' AND n = 2)", "a"),
+    ] {
+        assert_eq!(required(text).as_deref(), Some(texts), "{text}");
+    }
+    for text in [
+        "type != 'a'",
+        "'a' = type",
+        "type = 1",
+        "type = 'a' OR n = 1",
+        "type = 'a' AND n = 1 OR n = 2",
+        "type NOT IN ('a')",
+        "type IN ('a', id)",
+        "NOT type = 'a'",
+        "id = 'a'",
+        "type = 'a' = TRUE",
+    ] {
+        assert_eq!(required(text), None, "{text}");
+    }
+}

@@ -58,21 +58,26 @@ impl PoolName {
     }
 
     fn parse(name: String) -> Result<Self, Invalid> {
-        let letter = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-        let bytes = name.as_bytes();
-        let valid = bytes.len() <= 63
-            && bytes.first().is_some_and(letter)
-            && bytes.last().is_some_and(letter)
-            && bytes.iter().all(|byte| letter(byte) || *byte == b'-');
-        if valid {
-            return Ok(Self(name));
-        }
-        Err(Field::of(&["metadata", "name"]).invalid(format!(
-            "`{}` is no name of a pool: 1 to 63 lower-case letters, digits and `-`, with a letter \
-             or digit at both ends",
-            name.escape_debug()
-        )))
+        valid_label(name, "pool").map(Self)
     }
+}
+
+/// Checks `metadata.name`, which names a `what`: a DNS label (RFC 1123).
+pub(crate) fn valid_label(name: String, what: &str) -> Result<String, Invalid> {
+    let letter = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let bytes = name.as_bytes();
+    let valid = bytes.len() <= 63
+        && bytes.first().is_some_and(letter)
+        && bytes.last().is_some_and(letter)
+        && bytes.iter().all(|byte| letter(byte) || *byte == b'-');
+    if valid {
+        return Ok(name);
+    }
+    Err(Field::of(&["metadata", "name"]).invalid(format!(
+        "`{}` is no name of a {what}: 1 to 63 lower-case letters, digits and `-`, with a letter \
+         or digit at both ends",
+        name.escape_debug()
+    )))
 }
 
 impl fmt::Display for PoolName {
@@ -172,7 +177,7 @@ impl Scaling {
     }
 }
 
-fn expect(key: &str, found: &str, wanted: &str) -> Result<(), Invalid> {
+pub(crate) fn expect(key: &str, found: &str, wanted: &str) -> Result<(), Invalid> {
     if found == wanted {
         return Ok(());
     }

@@ -25,7 +25,7 @@ spec:
 
 #[test]
 fn the_designs_file_is_read() {
-    let pools = parse(GOOD).unwrap();
+    let pools = parse(GOOD).unwrap().pools;
     let [pool] = &pools[..] else {
         panic!("{pools:?}")
     };
@@ -64,7 +64,7 @@ fn what_only_a_cluster_honours_is_named() {
         "  balance: session-affinity\n  capabilities: [a]\n  poolSize: 3\n  \
          autoscaling: {enabled: true, minReplicas: 1, maxReplicas: 10}\n",
     );
-    let pool = parse(&text).unwrap().remove(0);
+    let pool = parse(&text).unwrap().pools.remove(0);
     assert_eq!(pool.balance, Balance::SessionAffinity);
     for field in [
         "image",
@@ -84,7 +84,7 @@ fn an_mcp_server_is_parsed_and_named_as_not_runnable() {
         "run: {cargo: dormouse-educational}",
         "run: {mcp: {command: npx, args: [-y, some-server]}}",
     );
-    let pool = parse(&text).unwrap().remove(0);
+    let pool = parse(&text).unwrap().pools.remove(0);
     assert!(matches!(pool.run, Run::Mcp(_)));
     assert!(
         pool.not_honoured_locally()
@@ -275,9 +275,9 @@ proptest! {
     #[test]
     fn what_is_written_reads_back(document in documents()) {
         let text = serde_saphyr::to_string(&document).unwrap();
-        let pools = parse(&text).map_err(|error| TestCaseError::fail(format!("{error}\n{text}")))?;
+        let file = parse(&text).map_err(|error| TestCaseError::fail(format!("{error}\n{text}")))?;
         let expected = dormouse_pool::Pool::from_document(document)
             .map_err(|error| TestCaseError::fail(error.to_string()))?;
-        prop_assert_eq!(&pools, &[expected]);
+        prop_assert_eq!(&file.pools, &[expected]);
     }
 }

@@ -9,6 +9,8 @@ mod asks;
 mod dispatch;
 mod registry;
 mod reply;
+mod sources;
 mod splice;
 
 pub use registry::{Coordinator, PoolSecrets, PoolService};
+pub use sources::{SourceDeclaration, Sources};

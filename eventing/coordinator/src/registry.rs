@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::dispatch::PoolMetrics;
+use crate::sources::Sources;
 use bytes::Bytes;
 use dormouse_broker::{Broker, Error};
 use dormouse_contract::Manifest;
@@ -43,6 +44,7 @@ pub struct Coordinator {
     pools: Arc<RwLock<HashMap<Arc<str>, Pool>>>,
     registrations: Arc<watch::Sender<Registrations>>,
     announcements: broadcast::Sender<Announcement>,
+    sources: Sources,
 }
 
 impl Coordinator {
@@ -54,6 +56,7 @@ impl Coordinator {
             pools: Arc::default(),
             registrations: Arc::new(watch::Sender::new(Registrations::default())),
             announcements: broadcast::Sender::new(ANNOUNCEMENTS),
+            sources: Sources::default(),
         }
     }
 
@@ -61,6 +64,12 @@ impl Coordinator {
     #[must_use]
     pub fn broker(&self) -> &Broker {
         &self.broker
+    }
+
+    /// What makes events here.
+    #[must_use]
+    pub fn sources(&self) -> &Sources {
+        &self.sources
     }
 
     /// Registers a pool, or replaces its revision: calls that run stay with the service they

@@ -4,7 +4,7 @@
 //! Every route is an [`Operation`], of which both the router and the OpenAPI
 //! [document](document::describe) are made. Errors are `application/problem+json` (RFC 9457). All routes ask
 //! for the platform's token, except the sink of a pool, whose callers prove themselves by a token
-//! inside the event.
+//! inside the event, and webhooks, whose senders prove themselves by a signature or another secret.
 
 mod document;
 mod events;
@@ -19,6 +19,7 @@ mod pools;
 mod problem;
 mod segment;
 mod sink;
+mod sources;
 mod tasks;
 #[cfg(test)]
 mod tests;
@@ -39,6 +40,7 @@ use operation::{Guard, Operation};
 pub use pools::{InstanceCounts, PoolPage, PoolView, ResourceView, TemplateView, ToolView};
 use problem::Problem;
 pub use problem::ProblemView;
+pub use sources::{SourceError, SourceEvent, SourcePage, SourceView};
 pub use tasks::{CancelRequest, Cancelled, TaskPage};
 pub use triggers::TriggerView;
 
@@ -84,6 +86,7 @@ fn operations() -> Vec<Operation> {
         pools::operations(),
         tasks::operations(),
         events::operations(),
+        sources::operations(),
         platform::operations(),
     ]
     .into_iter()

@@ -4,13 +4,14 @@ mod example;
 mod kind;
 
 use axum::http::StatusCode;
-use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
 use dormouse_broker::{Refusal, State, TaskId};
 use dormouse_contract::door::Refused;
 use dormouse_contract::http_binding::BindingError;
 use dormouse_contract::manifest::InvalidManifest;
 use dormouse_contract::task::Failed;
+use dormouse_source::{Unproven, Unreadable};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -130,6 +131,14 @@ pub(super) enum Problem {
     Resource(String),
     #[error("{0}; what the pool offered before stays")]
     Manifest(#[from] InvalidManifest),
+    #[error("there is no webhook `{0}`: `GET /sources` lists the event sources")]
+    UnknownWebhook(String),
+    #[error("webhook `{0}` cannot work: {1}")]
+    WebhookBroken(String, String),
+    #[error(transparent)]
+    Sender(#[from] Unproven),
+    #[error(transparent)]
+    Webhook(#[from] Unreadable),
     #[error(transparent)]
     Refused(#[from] Refusal),
     #[error("the broker could not answer: {0}")]
@@ -177,6 +186,18 @@ impl Problem {
             Self::StepDiffers(_) => Kind::StepDiffers,
             Self::StepNotKept(_) => Kind::StepNotKept,
             Self::StepNotRunning(_) => Kind::NotRunning,
+            Self::UnknownWebhook(_) => Kind::UnknownWebhook,
+            Self::WebhookBroken(..) => Kind::WebhookBroken,
+            Self::Sender(Unproven::Missing(_)) => Kind::ProofMissing,
+            Self::Sender(Unproven::Wrong(_)) => Kind::ProofWrong,
+            Self::Webhook(unreadable) => match unreadable {
+                Unreadable::NotFromGithub(_) | Unreadable::NotJson(_) | Unreadable::Form => {
+                    Kind::InvalidWebhook
+                }
+                Unreadable::Unmapped(_) | Unreadable::Invalid(_) | Unreadable::Platform(_) => {
+                    Kind::Unmapped
+                }
+            },
             Self::Refused(refusal) => refusal_kind(refusal),
             Self::Broker(dormouse_broker::Error::Stopped) => Kind::Stopping,
             Self::Broker(
@@ -197,6 +218,18 @@ impl Problem {
         } else {
             None
         }
+    }
+
+    /// How whoever is not admitted can prove itself.
+    fn challenge(&self) -> HeaderValue {
+        let Self::Sender(Unproven::Missing(header)) = self else {
+            return HeaderValue::from_static("Bearer");
+        };
+        if *header == AUTHORIZATION {
+            return HeaderValue::from_static("Basic, Bearer");
+        }
+        let challenge = format!("Secret header=\"{header}\"");
+        HeaderValue::try_from(challenge).unwrap_or(HeaderValue::from_static("Secret"))
     }
 
     /// Seconds after which the same request may succeed.
@@ -230,7 +263,7 @@ impl IntoResponse for Problem {
             tracing::error!(status = status.as_u16(), error = %self, "a request failed");
         }
         let detail = self.to_string();
-        let retry_after = self.retry_after();
+        let (retry_after, challenge) = (self.retry_after(), self.challenge());
         let view = ProblemView {
             failure: self.into_failure(),
             ..ProblemView::of(kind, detail)
@@ -244,7 +277,7 @@ impl IntoResponse for Problem {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         if status == StatusCode::UNAUTHORIZED {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            headers.insert(WWW_AUTHENTICATE, challenge);
         }
         response
     }

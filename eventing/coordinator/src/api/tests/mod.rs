@@ -3,6 +3,7 @@
 mod document;
 mod events;
 mod sink;
+mod sources;
 mod tasks;
 
 use std::time::Duration;

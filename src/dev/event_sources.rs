@@ -50,7 +50,13 @@ fn declare(declared: &DeclaredSource, data_dir: &Path) -> SourceDeclaration {
     SourceDeclaration {
         name,
         word,
-        source: source.map_err(|error| error.to_string()),
+        source: match source {
+            Ok(source) if word == "schedule" => {
+                Err(format!("schedules are not run yet: {}", describe(&source)))
+            }
+            Ok(source) => Ok(source),
+            Err(error) => Err(error.to_string()),
+        },
     }
 }
 

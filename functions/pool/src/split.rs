@@ -4,8 +4,7 @@
 /// places are those of the whole text. Documents of blanks and comments are left out.
 pub(crate) fn documents(text: &str) -> Vec<String> {
     let mut documents = vec![String::new()];
-    let mut lines_before = 0;
-    for line in text.split_inclusive('\n') {
+    for (lines_before, line) in text.split_inclusive('\n').enumerate() {
         // A line that starts so is never inside a scalar (YAML 1.2.2, section 9.1.2).
         if is_marker(line, "---") || is_marker(line, "...") {
             documents.push("\n".repeat(lines_before));
@@ -13,7 +12,6 @@ pub(crate) fn documents(text: &str) -> Vec<String> {
         if let Some(document) = documents.last_mut() {
             document.push_str(line);
         }
-        lines_before += 1;
     }
     documents.retain(|document| !is_empty(document));
     documents

@@ -55,7 +55,7 @@ spec:
 ";
 
 fn source(text: &str) -> DeclaredSource {
-    parse(text).unwrap().sources.remove(0)
+    parse(text).expect("a source").sources.remove(0)
 }
 
 fn schedule(text: &str) -> Schedule {

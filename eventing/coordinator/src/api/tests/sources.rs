@@ -52,7 +52,7 @@ async fn stage() -> Stage {
     stage
 }
 
-fn delivery<'a>(signature: &'a str) -> Vec<(&'a str, &'a str)> {
+fn delivery(signature: &str) -> Vec<(&str, &str)> {
     vec![
         ("content-type", "application/json"),
         ("x-github-event", "push"),

@@ -183,8 +183,11 @@ fn event_name(headers: &HeaderMap) -> Result<&str, Unreadable> {
 
 fn is_form(headers: &HeaderMap) -> bool {
     let media = headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
-    let media = media.and_then(|media| media.parse::<mime::Mime>().ok());
-    media.is_some_and(|media| media.essence_str() == "application/x-www-form-urlencoded")
+    let essence = media.and_then(|media| media.split(';').next());
+    essence.is_some_and(|it| {
+        it.trim()
+            .eq_ignore_ascii_case("application/x-www-form-urlencoded")
+    })
 }
 
 impl Rule {

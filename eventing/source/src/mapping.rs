@@ -187,11 +187,19 @@ impl Field {
 /// What the sender says that its body is, if that is a media type.
 fn media_type(headers: &HeaderMap, is_json: bool) -> Option<String> {
     let said = headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
-    match said.filter(|media| media.parse::<mime::Mime>().is_ok()) {
+    match said.filter(|media| is_media_type(media)) {
         Some(media) => Some(media.to_owned()),
         None if is_json => Some(JSON.to_owned()),
         None => Some("application/octet-stream".to_owned()),
     }
+}
+
+fn is_media_type(text: &str) -> bool {
+    let event = Event {
+        datacontenttype: Some(text.to_owned()),
+        ..Event::new("1", "/", "t")
+    };
+    event.validate().is_ok()
 }
 
 impl<'de> Deserialize<'de> for Field {

@@ -7,6 +7,7 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Json, Response};
+use dormouse_contract::http_binding::Received;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -171,7 +172,7 @@ pub(super) async fn accept(
         webhook.proof.check(&headers, &body)?;
         let event = webhook.read(&name, &headers, &body, Timestamp::now())?;
         let id = event.id.clone();
-        let response = ingress::store(&api, &headers, event).await?;
+        let response = ingress::store(&api, &headers, Received::One(Box::new(event))).await?;
         Ok((id, response))
     };
     match taken.await {

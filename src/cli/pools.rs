@@ -1,6 +1,7 @@
 //! `dormouse pools`: what is registered, and whether it sleeps.
 
 use clap::Args;
+use dormouse_coordinator::EndpointState;
 use dormouse_coordinator::api::{PoolPage, PoolView};
 use dormouse_gateway::CatalogueView;
 
@@ -168,6 +169,15 @@ fn describe(pool: &PoolView, offered: Option<&CatalogueView>) -> String {
     if let Some(failure) = &pool.failure {
         text.push_str(&format!("  fails      {}\n", plain(failure)));
     }
+    for endpoint in &pool.endpoints {
+        let state = match endpoint.state {
+            EndpointState::Unknown => "not probed yet",
+            EndpointState::Well => "well",
+            EndpointState::Failing => "failing",
+        };
+        let address = plain(&endpoint.endpoint);
+        text.push_str(&format!("  endpoint   {address}  {state}\n"));
+    }
     for tool in &pool.tools {
         let title = tool.title.as_deref().map_or_else(String::new, plain);
         let line = format!("  tool       {}  {title}", plain(&tool.name));
@@ -187,6 +197,7 @@ fn describe(pool: &PoolView, offered: Option<&CatalogueView>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use dormouse_contract::balance::Balance;
     use dormouse_coordinator::api::{InstanceCounts, ToolView};
 
     use super::*;
@@ -203,6 +214,10 @@ mod tests {
                 stopping: 0,
             },
             failure: Some("exit code 1:\nno such file".into()),
+            balance: Balance::default(),
+            breaker: None,
+            endpoints: vec![],
+            declared: vec![],
             tools: vec![ToolView {
                 name: "curriculum-alignment".into(),
                 title: Some("Align".into()),

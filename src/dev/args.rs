@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use dormouse_contract::breaker::BreakerPolicy;
 use dormouse_contract::duration;
 
 use crate::telemetry::LogFormat;
@@ -51,6 +52,49 @@ pub struct DevArgs {
     /// How many calls run at the same time; the rest queue.
     #[arg(long, default_value_t = 50, env = "MCP_MAX_CONCURRENT_TASKS")]
     pub max_tasks: usize,
+    /// How many instances of a pool may be awake when its file does not say `scaling.max`.
+    #[arg(
+        long,
+        default_value_t = 10,
+        value_parser = clap::value_parser!(u16).range(1..),
+        env = "MAX_CONCURRENT_AGENTS"
+    )]
+    pub max_agents: u16,
+    /// How often agents that were registered from outside are asked what they offer, in seconds.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 30,
+        value_parser = clap::value_parser!(u32).range(1..),
+        env = "AGENT_HEALTH_CHECK_INTERVAL"
+    )]
+    pub discovery_interval: u32,
+    /// How often the endpoints of such agents are probed. What the platform runs itself is not.
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "60s",
+        value_parser = duration::parse,
+        env = "DORMOUSE_PROBE_INTERVAL"
+    )]
+    pub probe_interval: Duration,
+    /// After so many failed deliveries in a row an endpoint is left alone; 0: never.
+    #[arg(
+        long,
+        value_name = "COUNT",
+        default_value_t = 3,
+        env = "DORMOUSE_BREAKER_FAILURES"
+    )]
+    pub breaker_failures: u32,
+    /// For so long it is left alone.
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "15s",
+        value_parser = duration::parse,
+        env = "DORMOUSE_BREAKER_PAUSE"
+    )]
+    pub breaker_pause: Duration,
     /// How long the end waits for running calls, in seconds.
     #[arg(long, default_value_t = 30, env = "DORMOUSE_DRAIN_SECONDS")]
     pub drain_seconds: u64,
@@ -83,6 +127,16 @@ pub enum Tools {
     All,
     /// `find_tools` and `call_tool`, for small contexts.
     Search,
+}
+
+impl DevArgs {
+    /// When an endpoint is left alone, unless its pool says otherwise.
+    pub fn breaker(&self) -> BreakerPolicy {
+        BreakerPolicy {
+            failures: self.breaker_failures,
+            pause: self.breaker_pause,
+        }
+    }
 }
 
 impl From<Tools> for dormouse_gateway::ToolsMode {

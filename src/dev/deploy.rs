@@ -8,17 +8,16 @@ use std::time::Duration;
 use anyhow::Context as _;
 use bytes::Bytes;
 use dormouse_contract::Manifest;
-use dormouse_contract::manifest::CONTRACT;
+use dormouse_contract::breaker::BreakerPolicy;
 use dormouse_contract::policy::Delivery;
 use dormouse_contract::registration::{CallError, Instances, Registration};
-use dormouse_coordinator::{Coordinator, PoolSecrets, PoolService};
+use dormouse_coordinator::{Coordinator, Local, PoolSecrets, PoolService};
 use dormouse_host::{Host, Listen};
 use dormouse_pool::{Pool, Run, load_dir};
 use tokio::sync::watch;
 use tower::ServiceExt as _;
 
 use super::build::Workspace;
-use super::event_sources::{self, SourceOutcome};
 use super::revision::{self, Revision};
 
 /// A pool's secrets, made anew with each start of the platform.
@@ -32,6 +31,15 @@ pub struct Secrets {
 struct Deployed {
     revision: String,
     host: Option<dormouse_host::Revision>,
+}
+
+/// What holds for a pool whose file does not say otherwise.
+#[derive(Debug, Clone, Copy)]
+pub struct Defaults {
+    /// The most instances that may be awake.
+    pub most_instances: usize,
+    /// When the pool is left alone because deliveries fail.
+    pub breaker: BreakerPolicy,
 }
 
 /// Deploys pools and knows which are deployed.
@@ -48,6 +56,8 @@ pub struct Deployer {
     pub host: Host,
     /// Where pools are registered.
     pub coordinator: Coordinator,
+    /// What pool files leave open.
+    pub defaults: Defaults,
     deployed: BTreeMap<String, Deployed>,
     retiring: tokio::task::JoinSet<()>,
 }
@@ -65,8 +75,6 @@ pub struct Outcome {
 pub struct Round {
     /// Every pool that is declared and readable.
     pub pools: Vec<Outcome>,
-    /// Every event source.
-    pub event_sources: Vec<SourceOutcome>,
     /// Files that cannot be used, and why.
     pub broken: Vec<String>,
     /// The folders of the packages whose change asks for another round.
@@ -82,6 +90,7 @@ impl Deployer {
         workspace: Workspace,
         host: Host,
         coordinator: Coordinator,
+        defaults: Defaults,
     ) -> Self {
         Self {
             pools,
@@ -90,6 +99,7 @@ impl Deployer {
             workspace,
             host,
             coordinator,
+            defaults,
             deployed: BTreeMap::new(),
             retiring: tokio::task::JoinSet::new(),
         }
@@ -139,8 +149,6 @@ impl Deployer {
         if loaded.errors.is_empty() {
             self.remove_others(&round.pools).await;
         }
-        // Only now are there triggers for what they tell.
-        round.event_sources = event_sources::serve(&loaded, &self.data_dir, &self.coordinator);
         let current: Vec<_> = self
             .deployed
             .values()
@@ -184,7 +192,9 @@ impl Deployer {
             Listen::Stdin => Some(revision.describe().await?),
             Listen::Port => None,
         };
-        let deployed = self.host.deploy(revision.launch(pool, &secrets, sink));
+        let deployed = self
+            .host
+            .deploy(revision.launch(pool, &secrets, sink, self.defaults));
         let manifest = match manifest {
             Some(manifest) => manifest,
             None => match ask_manifest(deployed.clone()).await {
@@ -196,10 +206,14 @@ impl Deployer {
             },
         };
         let instances = deployed.instances();
-        let registration = registration(pool, revision, manifest);
+        let registration = registration(pool, revision, manifest, self.defaults);
         self.register(
             registration,
-            PoolService::new(deployed.clone()),
+            Local {
+                service: PoolService::new(deployed.clone()),
+                balance: pool.balance,
+                breaker: self.defaults.breaker.with(&pool.breaker),
+            },
             secrets,
             instances,
         )
@@ -223,7 +237,7 @@ impl Deployer {
     async fn register(
         &self,
         registration: Registration,
-        service: PoolService,
+        local: Local,
         secrets: Secrets,
         instances: watch::Receiver<Instances>,
     ) -> anyhow::Result<()> {
@@ -233,7 +247,7 @@ impl Deployer {
         };
         Ok(self
             .coordinator
-            .register(registration, service, secrets, instances)
+            .register(registration, local, secrets, instances)
             .await?)
     }
 
@@ -253,18 +267,7 @@ impl Deployer {
             return;
         }
         tracing::error!(pool = name, why, "the pool cannot run");
-        let manifest = Manifest {
-            contract: CONTRACT,
-            pool: name.to_owned(),
-            agent_type: String::new(),
-            version: String::new(),
-            tools: Vec::new(),
-            prompts: Vec::new(),
-            resources: Vec::new(),
-            resource_templates: Vec::new(),
-            completions: Vec::new(),
-            triggers: Vec::new(),
-        };
+        let manifest = Manifest::of_nothing(name);
         let why = why.to_owned();
         let failing = Instances {
             failure: Some(why.clone()),
@@ -289,10 +292,15 @@ impl Deployer {
         // No slots: what waits for the pool waits on, until it can run again.
         let registration = Registration {
             slots: 0,
-            ..registration(pool, &revision, manifest)
+            ..registration(pool, &revision, manifest, self.defaults)
         };
         let registered = self
-            .register(registration, PoolService::new(service), secrets, instances)
+            .register(
+                registration,
+                PoolService::new(service).into(),
+                secrets,
+                instances,
+            )
             .await;
         if let Err(error) = registered {
             tracing::error!(pool = name, %error, "the pool cannot be registered");
@@ -335,7 +343,12 @@ impl Deployer {
     }
 }
 
-fn registration(pool: &Pool, revision: &Revision, manifest: Manifest) -> Registration {
+fn registration(
+    pool: &Pool,
+    revision: &Revision,
+    manifest: Manifest,
+    defaults: Defaults,
+) -> Registration {
     Registration {
         pool: pool.name.as_str().into(),
         agent_type: pool
@@ -347,7 +360,7 @@ fn registration(pool: &Pool, revision: &Revision, manifest: Manifest) -> Registr
         delivery: Delivery::default().with(&pool.delivery),
         tools: pool.tools.clone(),
         triggers: pool.triggers.clone(),
-        slots: pool.scaling.max * pool.scaling.concurrency,
+        slots: pool.scaling.ceiling(defaults.most_instances) * pool.scaling.concurrency,
         queue_limit: pool.queue_limit,
     }
 }

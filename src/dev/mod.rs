@@ -8,7 +8,6 @@ mod args;
 mod build;
 mod deploy;
 mod doors;
-mod event_sources;
 mod greeting;
 mod revision;
 mod state_keys;
@@ -21,7 +20,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use dormouse_broker::{Broker, Config, Durability};
-use dormouse_coordinator::Coordinator;
+use dormouse_coordinator::{Coordinator, Settings};
 use dormouse_gateway::{Gateway, Store};
 use dormouse_host::Host;
 use tokio::net::TcpListener;
@@ -31,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use args::DevArgs;
 use build::Workspace;
-use deploy::Deployer;
+use deploy::{Defaults, Deployer};
 use doors::{Addresses, Doors};
 use watch::{Root, Sources};
 
@@ -63,7 +62,7 @@ async fn run(args: DevArgs, token: Option<String>) -> anyhow::Result<()> {
     let broker = Broker::open(broker_config(&args))?;
     let store = Store::open(&args.data_dir)?;
     let host = Host::new(dormouse_host::Config::default());
-    let coordinator = Coordinator::new(broker.clone());
+    let coordinator = Coordinator::with(broker.clone(), coordinator_settings(&args));
     let dispatcher = coordinator.clone();
     let claims = broker.claims();
     tokio::spawn(async move { dispatcher.dispatch(claims).await });
@@ -80,13 +79,16 @@ async fn run(args: DevArgs, token: Option<String>) -> anyhow::Result<()> {
         Workspace::of(&args.pools, args.no_build),
         host.clone(),
         coordinator.clone(),
+        Defaults {
+            most_instances: args.max_agents.into(),
+            breaker: args.breaker(),
+        },
     );
     let mut sources = watch_pools(&args.pools);
     let mut round = tokio::select! {
         round = deployer.round() => round,
         () = ending.asked() => return Ok(()),
     };
-
     if let Some(sources) = &mut sources {
         let packages = std::mem::take(&mut round.sources);
         sources.watch(packages.into_iter().map(Root::Package));
@@ -134,6 +136,7 @@ async fn run(args: DevArgs, token: Option<String>) -> anyhow::Result<()> {
 
     eprintln!("dormouse: finishing what runs (Ctrl-C again: at once)");
     stop.cancel();
+    coordinator.leave_outside().await;
     let drain = async {
         broker.stop().await;
         while servers.join_next().await.is_some() {}
@@ -154,6 +157,15 @@ async fn run(args: DevArgs, token: Option<String>) -> anyhow::Result<()> {
     stop_api.cancel();
     let _ = tokio::time::timeout(Duration::from_secs(1), api).await;
     Ok(())
+}
+
+fn coordinator_settings(args: &DevArgs) -> Settings {
+    Settings {
+        probe_every: args.probe_interval,
+        discover_every: Duration::from_secs(args.discovery_interval.into()),
+        breaker: args.breaker(),
+        ..Settings::default()
+    }
 }
 
 fn broker_config(args: &DevArgs) -> Config {

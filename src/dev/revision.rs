@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use dormouse_contract::Manifest;
-use dormouse_host::{Balance, Launch, Listen, Scaling};
+use dormouse_host::{Launch, Listen, Scaling};
 use dormouse_pool::{Listen as DeclaredListen, Pool, Run, read_secret};
 use sha2::{Digest as _, Sha256};
+
+use super::deploy::{Defaults, Secrets};
 
 /// How long a program may take to print its manifest.
 const DESCRIBE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -88,23 +90,24 @@ impl Revision {
     }
 
     /// What the host is asked to run.
-    pub fn launch(&self, pool: &Pool, secrets: &super::deploy::Secrets, sink: String) -> Launch {
+    pub fn launch(
+        &self,
+        pool: &Pool,
+        secrets: &Secrets,
+        sink: String,
+        defaults: Defaults,
+    ) -> Launch {
         let mut launch = Launch::new(pool.name.as_str(), self.name.clone(), self.program.clone());
         launch.args.clone_from(&self.args);
         launch.env.clone_from(&self.env);
         launch.listen = self.listen;
         launch.scaling = Scaling {
             min: pool.scaling.min,
-            max: pool.scaling.max,
+            max: pool.scaling.ceiling(defaults.most_instances),
             concurrency: pool.scaling.concurrency,
             idle: pool.scaling.idle,
         };
-        launch.balance = match pool.balance {
-            dormouse_pool::Balance::RoundRobin | dormouse_pool::Balance::SessionAffinity => {
-                Balance::RoundRobin
-            }
-            dormouse_pool::Balance::LeastConnections => Balance::LeastConnections,
-        };
+        launch.balance = pool.balance;
         launch.sink = sink;
         launch.overrides =
             serde_json::json!({"extensions": {"pooltoken": &*secrets.events}}).to_string();

@@ -28,6 +28,7 @@ mod doors;
 mod ingress;
 mod kill;
 mod observed;
+mod outside;
 mod oversize;
 mod programs;
 mod scaling;

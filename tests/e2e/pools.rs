@@ -89,6 +89,11 @@ impl Pool {
     }
 }
 
+/// The SDK's fixture function, for who starts it by hand.
+pub fn fixture_program() -> PathBuf {
+    examples().join("fixture")
+}
+
 /// Where the SDK's examples are. They are built first, so that no test runs against old ones.
 fn examples() -> &'static Path {
     static EXAMPLES: OnceLock<PathBuf> = OnceLock::new();

@@ -152,6 +152,23 @@ pub struct ToolMeta {
 }
 
 impl Manifest {
+    /// The manifest of a pool of which nothing is known yet.
+    #[must_use]
+    pub fn of_nothing(pool: &str) -> Self {
+        Self {
+            contract: CONTRACT,
+            pool: pool.to_owned(),
+            agent_type: String::new(),
+            version: String::new(),
+            tools: Vec::new(),
+            prompts: Vec::new(),
+            resources: Vec::new(),
+            resource_templates: Vec::new(),
+            completions: Vec::new(),
+            triggers: Vec::new(),
+        }
+    }
+
     /// Reads and checks a manifest.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -13,6 +14,18 @@ use crate::policy::{Delivery, DeliverySpec};
 
 /// The default bound of a pool's queue, in tasks.
 pub const QUEUE_LIMIT: usize = 1_000;
+
+/// Whether a pool may be called so: a DNS label (RFC 1123), 1 to 63 lower-case letters, digits and
+/// `-`, with a letter or digit at both ends.
+#[must_use]
+pub fn is_pool_name(name: &str) -> bool {
+    let letter = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let bytes = name.as_bytes();
+    bytes.len() <= 63
+        && bytes.first().is_some_and(letter)
+        && bytes.last().is_some_and(letter)
+        && bytes.iter().all(|byte| letter(byte) || *byte == b'-')
+}
 
 /// One registered pool.
 #[derive(Debug, Clone)]
@@ -101,6 +114,14 @@ pub enum CallError {
     /// process died before it was ready.
     #[error("{0}")]
     NotRun(String),
+    /// The request was not sent: whoever would take it is left alone for a while.
+    #[error("{why}")]
+    Held {
+        /// Why, and for how long, in words.
+        why: String,
+        /// After so long it may be tried again.
+        retry_after: Duration,
+    },
     /// The request was on its way and no answer came: it may have run.
     #[error("{0}")]
     Unknown(String),

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use dormouse_broker::{Claim, Claims, Error, Millis, Report, State, Work};
 use dormouse_contract::Event;
+use dormouse_contract::balance::AFFINITY_HEADER;
 use dormouse_contract::event::ExtensionValue;
 use dormouse_contract::http_binding::{self, BindingError};
 use dormouse_contract::registration::Unwritten;
@@ -16,6 +17,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use tower::ServiceExt as _;
 use tracing::Instrument as _;
 
+use crate::breaker::Deadline;
 use crate::registry::{Coordinator, Pool};
 use crate::reply::{self, Kind};
 use crate::splice;
@@ -102,7 +104,8 @@ impl Coordinator {
             return;
         };
         let is_first = claim.round == 1 && claim.attempt == 1;
-        if is_first && pool.instances.borrow().ready == 0 && wants_progress(request) {
+        let may_sleep = pool.outside.is_none();
+        if is_first && may_sleep && pool.instances.borrow().ready == 0 && wants_progress(request) {
             let notification = serde_json::json!({
                 "method": "notifications/progress",
                 "params": {"progress": -1, "message": format!("waking pool `{}`", claim.pool)},
@@ -142,8 +145,10 @@ async fn deliver(pool: Pool, claim: Claim) -> Report {
         Err(error) => return reply::unreadable(&error),
     };
     let unwritten = Unwritten::default();
+    let deadline = tokio::time::Instant::now() + Duration::from_millis(left);
     request.extensions_mut().insert(unwritten.clone());
-    match tokio::time::timeout(Duration::from_millis(left), pool.service.oneshot(request)).await {
+    request.extensions_mut().insert(Deadline(deadline));
+    match tokio::time::timeout_at(deadline, pool.route.oneshot(request)).await {
         Ok(Ok(response)) => reply::report(kind, &name, response),
         Ok(Err(error)) => reply::no_answer(error),
         Err(_) if unwritten.get() => reply::not_woken(&name, timeout),
@@ -206,13 +211,15 @@ fn complete(headers: &mut HeaderMap, pool: &Pool, claim: &Claim) {
         HeaderName::from_static("prefer"),
         HeaderValue::from_static("reply"),
     );
-    if let Ok(secret) = HeaderValue::from_str(&pool.secrets.delivery) {
+    if !pool.secrets.delivery.is_empty()
+        && let Ok(secret) = HeaderValue::from_str(&pool.secrets.delivery)
+    {
         headers.insert(HeaderName::from_static(DELIVERY_SECRET_HEADER), secret);
     }
     if let Some(affinity) = &claim.affinity
         && let Ok(value) = HeaderValue::from_str(affinity)
     {
-        headers.insert(HeaderName::from_static("dormouse-affinity"), value);
+        headers.insert(HeaderName::from_static(AFFINITY_HEADER), value);
     }
 }
 

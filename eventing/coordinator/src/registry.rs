@@ -2,17 +2,23 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
-use crate::dispatch::PoolMetrics;
-use crate::sources::Sources;
 use bytes::Bytes;
 use dormouse_broker::{Broker, Error};
 use dormouse_contract::Manifest;
 use dormouse_contract::announcement::Announcement;
+use dormouse_contract::balance::Balance;
+use dormouse_contract::breaker::BreakerPolicy;
 use dormouse_contract::registration::{CallError, Instances, Registration, Registrations};
 use subtle::ConstantTimeEq as _;
 use tokio::sync::{broadcast, watch};
 use tower::util::BoxCloneSyncService;
+
+use crate::breaker::{BreakerState, BreakerView};
+use crate::dispatch::PoolMetrics;
+use crate::endpoints::{EndpointView, Local, Route};
+use crate::outside::{OutsidePool, OutsidePools};
 
 /// How a pool is reached: a delivery goes in, the function's answer comes out.
 pub type PoolService = BoxCloneSyncService<http::Request<Bytes>, http::Response<Bytes>, CallError>;
@@ -31,10 +37,54 @@ pub struct PoolSecrets {
 
 #[derive(Clone)]
 pub(crate) struct Pool {
-    pub(crate) service: PoolService,
+    pub(crate) route: Route,
     pub(crate) secrets: PoolSecrets,
     pub(crate) metrics: PoolMetrics,
     pub(crate) instances: watch::Receiver<Instances>,
+    /// Set for a pool that was registered from outside.
+    pub(crate) outside: Option<Arc<OutsidePool>>,
+}
+
+impl Pool {
+    pub(crate) fn new(
+        name: &str,
+        route: Route,
+        secrets: PoolSecrets,
+        instances: watch::Receiver<Instances>,
+        outside: Option<Arc<OutsidePool>>,
+    ) -> Self {
+        Self {
+            route,
+            secrets,
+            metrics: PoolMetrics::new(name),
+            instances,
+            outside,
+        }
+    }
+}
+
+/// How endpoints are looked after.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// How often an endpoint is probed that was registered from outside. Default 60 s.
+    pub probe_every: Duration,
+    /// How often such a pool is asked what it offers. Default 30 s.
+    pub discover_every: Duration,
+    /// How long a probe or a question of what is offered may take. Default 5 s.
+    pub patience: Duration,
+    /// When an endpoint is left alone, unless the pool says otherwise.
+    pub breaker: BreakerPolicy,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            probe_every: Duration::from_secs(60),
+            discover_every: Duration::from_secs(30),
+            patience: Duration::from_secs(5),
+            breaker: BreakerPolicy::default(),
+        }
+    }
 }
 
 /// The registry of pools and the way to them; clones share it.
@@ -44,19 +94,27 @@ pub struct Coordinator {
     pools: Arc<RwLock<HashMap<Arc<str>, Pool>>>,
     registrations: Arc<watch::Sender<Registrations>>,
     announcements: broadcast::Sender<Announcement>,
-    sources: Sources,
+    outside: Arc<OutsidePools>,
+    settings: Settings,
 }
 
 impl Coordinator {
-    /// A coordinator without pools.
+    /// A coordinator without pools and with the default settings.
     #[must_use]
     pub fn new(broker: Broker) -> Self {
+        Self::with(broker, Settings::default())
+    }
+
+    /// A coordinator without pools.
+    #[must_use]
+    pub fn with(broker: Broker, settings: Settings) -> Self {
         Self {
             broker,
+            outside: Arc::default(),
+            settings,
             pools: Arc::default(),
             registrations: Arc::new(watch::Sender::new(Registrations::default())),
             announcements: broadcast::Sender::new(ANNOUNCEMENTS),
-            sources: Sources::default(),
         }
     }
 
@@ -66,33 +124,29 @@ impl Coordinator {
         &self.broker
     }
 
-    /// What makes events here.
-    #[must_use]
-    pub fn sources(&self) -> &Sources {
-        &self.sources
-    }
-
-    /// Registers a pool, or replaces its revision: calls that run stay with the service they
-    /// started on, later ones take this. A replaced pool keeps its place in the order.
+    /// Registers a pool that this platform runs, or replaces its revision: calls that run stay with
+    /// the service they started on, later ones take this. A replaced pool keeps its place in the
+    /// order. Its breaker starts closed.
     ///
     /// # Errors
     /// When the broker has stopped.
     pub async fn register(
         &self,
         registration: Registration,
-        service: PoolService,
+        local: impl Into<Local>,
         secrets: PoolSecrets,
         instances: watch::Receiver<Instances>,
     ) -> Result<(), Error> {
+        let name = &registration.pool;
+        self.yield_outside(name).await?;
+        let route = Route::local(name, local.into());
+        let pool = Pool::new(name, route, secrets, instances, None);
+        self.admit(registration, pool).await
+    }
+
+    pub(crate) async fn admit(&self, registration: Registration, pool: Pool) -> Result<(), Error> {
         let registration = Arc::new(registration);
         let name = Arc::clone(&registration.pool);
-        let metrics = PoolMetrics::new(&name);
-        let pool = Pool {
-            service,
-            secrets,
-            metrics,
-            instances,
-        };
         self.write().insert(Arc::clone(&name), pool);
         self.broker
             .open_pool(name, registration.slots, registration.queue_limit)
@@ -171,8 +225,50 @@ impl Coordinator {
     /// Whether this is the secret that the pool's functions send with events outside a task.
     #[must_use]
     pub fn pool_token_matches(&self, pool: &str, token: &str) -> bool {
-        self.pool(pool)
-            .is_some_and(|pool| bool::from(pool.secrets.events.as_bytes().ct_eq(token.as_bytes())))
+        self.pool(pool).is_some_and(|pool| {
+            let expected = pool.secrets.events.as_bytes();
+            !expected.is_empty() && bool::from(expected.ct_eq(token.as_bytes()))
+        })
+    }
+
+    /// Which of a pool's endpoints or instances takes a call.
+    #[must_use]
+    pub fn balance(&self, pool: &str) -> Option<Balance> {
+        self.pool(pool).map(|pool| pool.route.balance())
+    }
+
+    /// Whether deliveries to a pool go through. With several endpoints: as at the best of them.
+    #[must_use]
+    pub fn breaker(&self, pool: &str) -> Option<BreakerView> {
+        let endpoints = self.pool(pool)?.route.endpoints();
+        let breakers = endpoints.iter().map(|endpoint| endpoint.gate().view());
+        breakers.min_by_key(|breaker| match breaker.state {
+            BreakerState::Closed => (0, None),
+            BreakerState::HalfOpen => (1, None),
+            BreakerState::Open => (2, breaker.retry_after_ms),
+        })
+    }
+
+    /// The endpoints of a pool that was registered from outside; none for one that runs here.
+    #[must_use]
+    pub fn endpoints(&self, pool: &str) -> Option<Vec<EndpointView>> {
+        let outside = self.pool(pool)?.outside;
+        Some(outside.map_or_else(Vec::new, |outside| outside.endpoints()))
+    }
+
+    /// What the rows of a pool that was registered from outside say that it can do.
+    #[must_use]
+    pub fn declared(&self, pool: &str) -> Option<Vec<String>> {
+        let outside = self.pool(pool)?.outside;
+        Some(outside.map_or_else(Vec::new, |outside| outside.declared()))
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(crate) fn outside(&self) -> &OutsidePools {
+        &self.outside
     }
 
     pub(crate) fn pool(&self, name: &str) -> Option<Pool> {

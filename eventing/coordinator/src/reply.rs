@@ -8,13 +8,13 @@ use dormouse_broker::Report;
 use dormouse_contract::http_binding;
 use dormouse_contract::registration::CallError;
 use dormouse_contract::task::{
-    ATTEMPT_TOKEN, COMPLETED, Completed, FAILED, Failed, NOT_RUN_HEADER, Outcome, POOL_TOKEN,
-    SUSPENDED, TaskError,
+    ATTEMPT_TOKEN, COMPLETED, Completed, FAILED, Failed, Outcome, POOL_TOKEN, SUSPENDED, TaskError,
 };
 use http::header::{HeaderMap, RETRY_AFTER};
 use http::{Response, StatusCode};
 
 use crate::asks;
+use crate::breaker::did_not_run;
 
 /// JSON-RPC "internal error": the platform's own word for a delivery that failed.
 const INTERNAL: i32 = -32603;
@@ -30,11 +30,7 @@ pub(crate) enum Kind {
 pub(crate) fn report(kind: Kind, pool: &str, response: Response<Bytes>) -> Report {
     let (head, body) = response.into_parts();
     let retry_after = retry_after(&head.headers);
-    if head
-        .headers
-        .get(NOT_RUN_HEADER)
-        .is_some_and(|value| value == "true")
-    {
+    if did_not_run(&head.headers) {
         let said = excerpt(&body);
         let message = format!(
             "pool `{pool}` did not start the call ({}){said}",
@@ -56,6 +52,9 @@ pub(crate) fn no_answer(error: CallError) -> Report {
     match error {
         CallError::NotRun(why) => failed(why, Outcome::NotRun, false, None),
         CallError::Unknown(why) => failed(why, Outcome::Unknown, false, None),
+        CallError::Held { why, retry_after } => {
+            failed(why, Outcome::NotRun, false, Some(retry_after))
+        }
     }
 }
 

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dormouse_contract::balance::Balance;
+
 /// One revision of a pool: what to start and how.
 #[derive(Clone)]
 pub struct Launch {
@@ -111,14 +113,4 @@ impl Default for Scaling {
             idle: Duration::from_secs(60),
         }
     }
-}
-
-/// Which of the instances that have room takes a call.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Balance {
-    /// One after the other.
-    #[default]
-    RoundRobin,
-    /// The one with the fewest calls; among equals the oldest.
-    LeastConnections,
 }

@@ -60,5 +60,5 @@ mod spawner;
 
 pub use describe::{DescribeError, describe};
 pub use host::{Config, Host};
-pub use launch::{Balance, Launch, Listen, Scaling};
+pub use launch::{Launch, Listen, Scaling};
 pub use revision::Revision;

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::Bytes;
+use dormouse_contract::balance::AFFINITY_HEADER;
 use dormouse_contract::registration::{CallError, Instances, Unwritten};
 use dormouse_contract::task::DELIVERY_SECRET_HEADER;
 use http::{HeaderName, HeaderValue, Request, Response, Uri, header};
@@ -152,7 +153,7 @@ impl Shared {
         let mut tries = 1;
         loop {
             unwritten.set(true);
-            let mut lease = self.lease().await?;
+            let mut lease = self.lease(request.headers().get(AFFINITY_HEADER)).await?;
             unwritten.set(false);
             let words = match lease.instance.exchange(request).await {
                 Ok(response) => {
@@ -205,10 +206,13 @@ impl Shared {
         request
     }
 
-    async fn lease(self: &Arc<Self>) -> Result<Lease, CallError> {
+    async fn lease(self: &Arc<Self>, affinity: Option<&HeaderValue>) -> Result<Lease, CallError> {
         let granted = {
             let mut state = self.state();
-            match state.rotation.admit(Instant::now()) {
+            match state
+                .rotation
+                .admit(affinity.map(HeaderValue::as_bytes), Instant::now())
+            {
                 Admission::Here(instance) => return Ok(self.granted(&instance)),
                 Admission::Refused(words) => return Err(self.refusal(&words)),
                 Admission::Wait => {

@@ -6,9 +6,10 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use dormouse_contract::balance::{Balance, weight};
 use dormouse_contract::registration::Instances;
 
-use crate::launch::{Balance, Scaling};
+use crate::launch::Scaling;
 use crate::setback::Setback;
 
 /// Shorter times without a call are taken as this: busy instances are looked at as often.
@@ -104,12 +105,12 @@ impl<I: Clone, W: Waiting> Rotation<I, W> {
         }
     }
 
-    /// Takes a call.
-    pub(crate) fn admit(&mut self, now: Instant) -> Admission<I> {
+    /// Takes a call; `affinity` is what it has in common with others.
+    pub(crate) fn admit(&mut self, affinity: Option<&[u8]>, now: Instant) -> Admission<I> {
         if self.retired {
             return Admission::Refused("this revision has been retired".to_owned());
         }
-        if let Some(instance) = self.take_place() {
+        if let Some(instance) = self.take_place(affinity) {
             return Admission::Here(instance);
         }
         if self.awake() == 0
@@ -319,18 +320,22 @@ impl<I: Clone, W: Waiting> Rotation<I, W> {
         }
     }
 
-    fn take_place(&mut self) -> Option<I> {
+    fn take_place(&mut self, affinity: Option<&[u8]>) -> Option<I> {
         let has_room = |slot: &Slot<I>| {
             matches!(slot.phase, Phase::Ready(_)) && slot.in_flight < self.scaling.concurrency
         };
         let count = self.slots.len();
-        let chosen = match self.balance {
-            Balance::RoundRobin => (1..=count)
-                .map(|step| (self.turn + step) % count)
-                .find(|place| has_room(&self.slots[*place])),
-            Balance::LeastConnections => (0..count)
-                .filter(|place| has_room(&self.slots[*place]))
-                .min_by_key(|place| self.slots[*place].in_flight),
+        let mut with_room = (1..=count)
+            .map(|step| (self.turn + step) % count)
+            .filter(|place| has_room(&self.slots[*place]));
+        let chosen = match (self.balance, affinity) {
+            (Balance::LeastConnections, _) => {
+                with_room.min_by_key(|place| (self.slots[*place].in_flight, *place))
+            }
+            (Balance::SessionAffinity, Some(key)) => {
+                with_room.max_by_key(|place| weight(key, &self.slots[*place].id.to_le_bytes()))
+            }
+            (Balance::RoundRobin, _) | (Balance::SessionAffinity, None) => with_room.next(),
         }?;
         self.turn = chosen;
         let slot = &mut self.slots[chosen];

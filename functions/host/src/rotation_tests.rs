@@ -41,7 +41,7 @@ fn calls_that_wait_share_the_instances_that_wake() {
     let mut rotation = rotation(0, 3, 2);
     let mut started = 0;
     for number in 0..9 {
-        assert_eq!(rotation.admit(now), Admission::Wait);
+        assert_eq!(rotation.admit(None, now), Admission::Wait);
         rotation.enqueue(caller(number));
         for _ in 0..rotation.shortfall(now) {
             rotation.waking(now);
@@ -59,9 +59,9 @@ fn places_are_handed_on_in_the_order_of_arrival() {
     let now = Instant::now();
     let mut rotation = rotation(0, 1, 1);
     awake(1, &mut rotation, now);
-    assert_eq!(rotation.admit(now), Admission::Here(1));
+    assert_eq!(rotation.admit(None, now), Admission::Here(1));
     for number in 0..3 {
-        assert_eq!(rotation.admit(now), Admission::Wait);
+        assert_eq!(rotation.admit(None, now), Admission::Wait);
         rotation.enqueue(caller(number));
     }
     rotation.waiting[0].1.set(true);
@@ -76,18 +76,47 @@ fn balance_is_in_turn_or_by_load() {
     let now = Instant::now();
     let mut turns = rotation(0, 3, 10);
     awake(3, &mut turns, now);
-    let taken: Vec<_> = (0..6).map(|_| turns.admit(now)).collect();
+    let taken: Vec<_> = (0..6).map(|_| turns.admit(None, now)).collect();
     assert_eq!(taken[..3], [2, 3, 1].map(Admission::Here));
     assert_eq!(taken[3..], [2, 3, 1].map(Admission::Here));
 
     let mut loads = rotation(0, 2, 10);
     loads.balance = Balance::LeastConnections;
     awake(2, &mut loads, now);
-    let taken: Vec<_> = (0..3).map(|_| loads.admit(now)).collect();
+    let taken: Vec<_> = (0..3).map(|_| loads.admit(None, now)).collect();
     assert_eq!(taken, [1, 2, 1].map(Admission::Here));
     loads.release(1, true, now);
     loads.release(1, true, now);
-    assert_eq!(loads.admit(now), Admission::Here(1));
+    assert_eq!(loads.admit(None, now), Admission::Here(1));
+}
+
+#[test]
+fn calls_of_one_session_meet_while_there_is_room() {
+    let now = Instant::now();
+    let mut sessions = rotation(0, 3, 2);
+    sessions.balance = Balance::SessionAffinity;
+    awake(3, &mut sessions, now);
+    let mut homes = std::collections::BTreeSet::new();
+    for session in 0..20_u8 {
+        let Admission::Here(home) = sessions.admit(Some(&[session]), now) else {
+            panic!("there is room");
+        };
+        homes.insert(home);
+        assert_eq!(sessions.admit(Some(&[session]), now), Admission::Here(home));
+        assert_ne!(sessions.admit(Some(&[session]), now), Admission::Here(home));
+        let elsewhere = sessions.slots.iter().find(|slot| slot.in_flight == 1);
+        let elsewhere = elsewhere.unwrap().id;
+        for instance in [home, home, elsewhere] {
+            sessions.release(instance, true, now);
+        }
+    }
+    assert_eq!(homes.len(), 3, "every instance has sessions");
+    // Without a session they take turns.
+    let taken: Vec<_> = (0..3).map(|_| sessions.admit(None, now)).collect();
+    let mut places: Vec<_> = taken.iter().map(|taken| format!("{taken:?}")).collect();
+    places.sort();
+    places.dedup();
+    assert_eq!(places.len(), 3);
 }
 
 #[test]
@@ -98,7 +127,7 @@ fn idle_instances_expire_down_to_the_minimum() {
     awake(3, &mut rotation, now);
     assert_eq!(rotation.next_look(now), Some(later));
     assert!(rotation.expire(now).is_empty());
-    assert_eq!(rotation.admit(now), Admission::Here(2));
+    assert_eq!(rotation.admit(None, now), Admission::Here(2));
     assert_eq!(rotation.expire(later), [3, 1]);
     assert_eq!(rotation.next_look(later), None);
     assert!(!rotation.is_asleep());
@@ -112,10 +141,10 @@ fn a_failed_start_refuses_those_who_wait_and_holds_the_next_one() {
     rotation.enqueue(caller(0));
     let id = rotation.waking(now);
     assert_eq!(rotation.gone(id, Some("boom"), now), [caller(0)]);
-    assert_eq!(rotation.admit(now), Admission::Refused("boom".into()));
+    assert_eq!(rotation.admit(None, now), Admission::Refused("boom".into()));
     assert_eq!(rotation.instances().failure.as_deref(), Some("boom"));
     let later = now + Duration::from_secs(1);
-    assert_eq!(rotation.admit(later), Admission::Wait);
+    assert_eq!(rotation.admit(None, later), Admission::Wait);
     rotation.enqueue(caller(1));
     assert_eq!((rotation.shortfall(now), rotation.shortfall(later)), (0, 1));
     let id = rotation.waking(later);
@@ -128,11 +157,11 @@ fn a_failed_start_leaves_hope_while_others_are_awake() {
     let now = Instant::now();
     let mut rotation = rotation(0, 2, 1);
     awake(1, &mut rotation, now);
-    rotation.admit(now);
+    rotation.admit(None, now);
     rotation.enqueue(caller(0));
     let id = rotation.waking(now);
     assert!(rotation.gone(id, Some("boom"), now).is_empty());
-    assert_eq!(rotation.admit(now), Admission::Wait);
+    assert_eq!(rotation.admit(None, now), Admission::Wait);
     assert_eq!(rotation.release(1, true, now), Released::Handed(caller(0)));
 }
 
@@ -153,9 +182,9 @@ fn retiring_serves_those_who_wait_and_stops_the_rest() {
     let now = Instant::now();
     let mut rotation = rotation(2, 2, 1);
     awake(2, &mut rotation, now);
-    assert_eq!(rotation.admit(now), Admission::Here(2));
+    assert_eq!(rotation.admit(None, now), Admission::Here(2));
     assert_eq!(rotation.retire(), [1]);
-    assert!(matches!(rotation.admit(now), Admission::Refused(_)));
+    assert!(matches!(rotation.admit(None, now), Admission::Refused(_)));
     assert_eq!(rotation.shortfall(now), 0);
     assert_eq!(rotation.release(2, true, now), Released::Drained);
     rotation.gone(1, None, now);
@@ -181,8 +210,8 @@ fn a_withdrawn_instance_gets_no_more_calls_and_stops_when_drained() {
     let now = Instant::now();
     let mut rotation = rotation(0, 2, 2);
     awake(1, &mut rotation, now);
-    rotation.admit(now);
+    rotation.admit(None, now);
     assert!(!rotation.withdraw(1));
-    assert_eq!(rotation.admit(now), Admission::Wait);
+    assert_eq!(rotation.admit(None, now), Admission::Wait);
     assert_eq!(rotation.release(1, false, now), Released::Drained);
 }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use dormouse_contract::balance::Balance;
+use dormouse_contract::breaker::BreakerSpec;
 use dormouse_contract::filter::Trigger;
 use dormouse_contract::policy::DeliverySpec;
 use serde::de::{self, SeqAccess, Visitor};
@@ -64,6 +66,9 @@ pub struct Spec {
     /// Which instance takes a call.
     #[serde(default)]
     pub balance: Balance,
+    /// When the pool is left alone because deliveries to it fail.
+    #[serde(default)]
+    pub breaker: BreakerSpec,
     /// Policies of single tools, by declared name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tools: BTreeMap<String, DeliverySpec>,
@@ -207,8 +212,9 @@ pub struct SecretKeySelector {
 pub struct ScalingSpec {
     /// So many instances stay awake. Default 0.
     pub min: u32,
-    /// At most so many instances. Default 10.
-    pub max: u32,
+    /// At most so many instances. Default: the platform's, which is 10.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max: Option<u32>,
     /// So many calls at a time in one instance. Default 10.
     pub concurrency: u32,
     /// After so long without a call an instance goes to sleep. Default 60 s.
@@ -220,24 +226,11 @@ impl Default for ScalingSpec {
     fn default() -> Self {
         Self {
             min: 0,
-            max: 10,
+            max: None,
             concurrency: 10,
             idle: Duration::from_secs(60),
         }
     }
-}
-
-/// Which instance takes a call.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Balance {
-    /// One after the other.
-    #[default]
-    RoundRobin,
-    /// The one with the fewest calls in flight.
-    LeastConnections,
-    /// The same one for the calls of one session.
-    SessionAffinity,
 }
 
 /// How many calls may wait.

@@ -189,10 +189,7 @@ fn valid_name(name: String, field: &Field, before: &[EnvVar]) -> Result<String, 
     Ok(name)
 }
 
-pub(crate) fn valid_secret(
-    written: SecretKeySelector,
-    field: &Field,
-) -> Result<SecretRef, Invalid> {
+fn valid_secret(written: SecretKeySelector, field: &Field) -> Result<SecretRef, Invalid> {
     for (key, text) in [("name", &written.name), ("key", &written.key)] {
         let known = |letter: char| letter.is_ascii_alphanumeric() || "-._".contains(letter);
         let usable = !text.is_empty()

@@ -1,20 +1,15 @@
-//! Reads files of AgentPools and event sources.
+//! Reads AgentPool files.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_saphyr::SnippetMode;
 
 use crate::document::Document;
-use crate::field::{Field, Invalid};
+use crate::field::Invalid;
 use crate::locate::{field_at, locate};
 use crate::pool::Pool;
-use crate::source::{DeclaredSource, EventSourceSpec, PING_KIND, PingSpec, SourceDocument};
-use crate::split;
-use crate::{KIND, SOURCE_KIND};
 
 /// No file is read beyond this.
 const LARGEST: u64 = 1024 * 1024;
@@ -24,8 +19,6 @@ const LARGEST: u64 = 1024 * 1024;
 pub struct Loaded {
     /// The good pools, by file and place in the file.
     pub pools: Vec<PoolFile>,
-    /// The good sources, likewise.
-    pub sources: Vec<SourceFile>,
     /// What is wrong with the rest.
     pub errors: Vec<LoadError>,
 }
@@ -39,25 +32,7 @@ pub struct PoolFile {
     pub pool: Pool,
 }
 
-/// A source and where it is written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SourceFile {
-    /// The file.
-    pub path: PathBuf,
-    /// The source.
-    pub source: DeclaredSource,
-}
-
-/// What one file holds.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct File {
-    /// Its AgentPools.
-    pub pools: Vec<Pool>,
-    /// Its event sources.
-    pub sources: Vec<DeclaredSource>,
-}
-
-/// Where a text is neither an AgentPool nor an event source, and why.
+/// Where a text is no AgentPool, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{line}:{column}: {reason}")]
 pub struct ParseError {
@@ -80,7 +55,7 @@ pub enum LoadError {
         /// Why.
         source: io::Error,
     },
-    /// It holds something else.
+    /// It holds no AgentPool.
     #[error("{}:{error}", path.display())]
     Invalid {
         /// The file.
@@ -88,20 +63,18 @@ pub enum LoadError {
         /// Where and why.
         error: ParseError,
     },
-    /// Another document of the same kind has the same name and was kept.
+    /// Another file has a pool of the same name, which was kept.
     #[error(
-        "{}: {what} `{name}` is already in {}: rename or remove one of them",
+        "{}: pool `{name}` is already in {}: rename or remove one of them",
         path.display(),
         kept.display()
     )]
     Duplicate {
-        /// `pool` or `source`.
-        what: &'static str,
-        /// The name.
+        /// The pool's name.
         name: String,
-        /// The file whose document was left out.
+        /// The file whose pool was left out.
         path: PathBuf,
-        /// The file whose document was kept.
+        /// The file whose pool was kept.
         kept: PathBuf,
     },
 }
@@ -121,26 +94,15 @@ pub fn load_dir(folder: &Path) -> Loaded {
             return loaded;
         }
     };
-    let (mut pools, mut sources) = (Kept::of("pool"), Kept::of("source"));
+    let mut kept: BTreeMap<String, PathBuf> = BTreeMap::new();
     for path in paths {
-        let file = match load(&path) {
-            Ok(file) => file,
-            Err(error) => {
-                loaded.errors.push(error);
-                continue;
+        match load(&path) {
+            Ok(pools) => {
+                for pool in pools {
+                    add(&mut loaded, &mut kept, path.clone(), pool);
+                }
             }
-        };
-        for pool in file.pools {
-            match pools.keep(pool.name.as_str(), &path) {
-                Ok(path) => loaded.pools.push(PoolFile { path, pool }),
-                Err(error) => loaded.errors.push(error),
-            }
-        }
-        for source in file.sources {
-            match sources.keep(&source.source.name, &path) {
-                Ok(path) => loaded.sources.push(SourceFile { path, source }),
-                Err(error) => loaded.errors.push(error),
-            }
+            Err(error) => loaded.errors.push(error),
         }
     }
     loaded
@@ -164,7 +126,7 @@ fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-fn load(path: &Path) -> Result<File, LoadError> {
+fn load(path: &Path) -> Result<Vec<Pool>, LoadError> {
     let text = read(path).map_err(|source| LoadError::Unreadable {
         path: path.to_owned(),
         source,
@@ -179,81 +141,41 @@ fn read(path: &Path) -> io::Result<String> {
     let length = std::fs::metadata(path)?.len();
     if length > LARGEST {
         return Err(io::Error::other(format!(
-            "it has {length} bytes, and such a file has at most {LARGEST}"
+            "it has {length} bytes, an AgentPool file has at most {LARGEST}"
         )));
     }
     std::fs::read_to_string(path)
 }
 
-/// Which names of a kind are taken, and by which file.
-struct Kept {
-    what: &'static str,
-    files: BTreeMap<String, PathBuf>,
-}
-
-impl Kept {
-    fn of(what: &'static str) -> Self {
-        Self {
-            what,
-            files: BTreeMap::new(),
+fn add(loaded: &mut Loaded, kept: &mut BTreeMap<String, PathBuf>, path: PathBuf, pool: Pool) {
+    let name = pool.name.to_string();
+    match kept.get(&name) {
+        Some(other) => loaded.errors.push(LoadError::Duplicate {
+            name,
+            path,
+            kept: other.clone(),
+        }),
+        None => {
+            kept.insert(name, path.clone());
+            loaded.pools.push(PoolFile { path, pool });
         }
     }
-
-    fn keep(&mut self, name: &str, path: &Path) -> Result<PathBuf, LoadError> {
-        if let Some(kept) = self.files.get(name) {
-            return Err(LoadError::Duplicate {
-                what: self.what,
-                name: name.to_owned(),
-                path: path.to_owned(),
-                kept: kept.clone(),
-            });
-        }
-        self.files.insert(name.to_owned(), path.to_owned());
-        Ok(path.to_owned())
-    }
 }
 
-/// What every document says first.
-#[derive(Deserialize)]
-struct Head {
-    kind: Option<String>,
-}
-
-/// Reads the AgentPools and event sources of a text; several are separated by `---`.
+/// Reads the AgentPools of a text; several are separated by `---`.
 ///
 /// # Errors
 /// The first thing that is wrong, with its place.
-pub fn parse(text: &str) -> Result<File, ParseError> {
-    let mut file = File::default();
-    for document in split::documents(text) {
-        let head: Head = read_yaml(&document)?;
-        match head.kind.as_deref() {
-            Some(KIND) | None => {
-                let pool = Pool::from_document(read_yaml::<Document>(&document)?);
-                file.pools.push(at_its_place(&document, pool)?);
-            }
-            Some(SOURCE_KIND) => {
-                let source = read_yaml::<SourceDocument<EventSourceSpec>>(&document)?.check();
-                file.sources.push(at_its_place(&document, source)?);
-            }
-            Some(PING_KIND) => {
-                let source = read_yaml::<SourceDocument<PingSpec>>(&document)?.check();
-                file.sources.push(at_its_place(&document, source)?);
-            }
-            Some(other) => {
-                let unknown = Field::of(&["kind"]).invalid(format!(
-                    "`{}` is not known here: write `{KIND}`, `{SOURCE_KIND}` or `{PING_KIND}`",
-                    other.escape_debug()
-                ));
-                at_its_place(&document, Err(unknown))?;
-            }
-        }
-    }
-    Ok(file)
-}
-
-fn read_yaml<T: DeserializeOwned>(document: &str) -> Result<T, ParseError> {
-    serde_saphyr::from_str(document).map_err(|error| in_words(document, &error))
+pub fn parse(text: &str) -> Result<Vec<Pool>, ParseError> {
+    let documents: Vec<Document> =
+        serde_saphyr::from_multiple(text).map_err(|error| in_words(text, &error))?;
+    documents
+        .into_iter()
+        .enumerate()
+        .map(|(index, document)| {
+            Pool::from_document(document).map_err(|invalid| at_its_place(text, index, &invalid))
+        })
+        .collect()
 }
 
 fn in_words(text: &str, error: &serde_saphyr::Error) -> ParseError {
@@ -281,13 +203,11 @@ fn in_words(text: &str, error: &serde_saphyr::Error) -> ParseError {
     }
 }
 
-fn at_its_place<T>(document: &str, checked: Result<T, Invalid>) -> Result<T, ParseError> {
-    checked.map_err(|invalid| {
-        let (line, column) = locate(document, &invalid.field);
-        ParseError {
-            line,
-            column,
-            reason: invalid.to_string(),
-        }
-    })
+fn at_its_place(text: &str, document: usize, invalid: &Invalid) -> ParseError {
+    let (line, column) = locate(text, document, &invalid.field);
+    ParseError {
+        line,
+        column,
+        reason: invalid.to_string(),
+    }
 }

@@ -5,11 +5,13 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use dormouse_contract::balance::Balance;
+use dormouse_contract::breaker::BreakerSpec;
 use dormouse_contract::filter::Trigger;
 use dormouse_contract::policy::DeliverySpec;
-use dormouse_contract::registration::QUEUE_LIMIT;
+use dormouse_contract::registration::{QUEUE_LIMIT, is_pool_name};
 
-use crate::document::{Balance, Document, ScalingSpec, Spec};
+use crate::document::{Document, ScalingSpec, Spec};
 use crate::env::{self, EnvVar, MissingSecret, SecretRef};
 use crate::field::{Field, Invalid};
 use crate::run::{self, Run};
@@ -36,6 +38,8 @@ pub struct Pool {
     pub delivery: DeliverySpec,
     /// Which instance takes a call.
     pub balance: Balance,
+    /// When it is left alone because deliveries to it fail, as written.
+    pub breaker: BreakerSpec,
     /// Policies of single tools, by declared name.
     pub tools: BTreeMap<String, DeliverySpec>,
     /// Which events it takes.
@@ -58,26 +62,15 @@ impl PoolName {
     }
 
     fn parse(name: String) -> Result<Self, Invalid> {
-        valid_label(name, "pool").map(Self)
+        if is_pool_name(&name) {
+            return Ok(Self(name));
+        }
+        Err(Field::of(&["metadata", "name"]).invalid(format!(
+            "`{}` is no name of a pool: 1 to 63 lower-case letters, digits and `-`, with a letter \
+             or digit at both ends",
+            name.escape_debug()
+        )))
     }
-}
-
-/// Checks `metadata.name`, which names a `what`: a DNS label (RFC 1123).
-pub(crate) fn valid_label(name: String, what: &str) -> Result<String, Invalid> {
-    let letter = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let bytes = name.as_bytes();
-    let valid = bytes.len() <= 63
-        && bytes.first().is_some_and(letter)
-        && bytes.last().is_some_and(letter)
-        && bytes.iter().all(|byte| letter(byte) || *byte == b'-');
-    if valid {
-        return Ok(name);
-    }
-    Err(Field::of(&["metadata", "name"]).invalid(format!(
-        "`{}` is no name of a {what}: 1 to 63 lower-case letters, digits and `-`, with a letter \
-         or digit at both ends",
-        name.escape_debug()
-    )))
 }
 
 impl fmt::Display for PoolName {
@@ -86,13 +79,13 @@ impl fmt::Display for PoolName {
     }
 }
 
-/// How far a pool scales: `min <= max`, `max` and `concurrency` at least 1.
+/// How far a pool scales: `min` no more than `max`, `max` and `concurrency` at least 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scaling {
     /// So many instances stay awake. Default 0.
     pub min: usize,
-    /// At most so many instances. Default 10.
-    pub max: usize,
+    /// At most so many instances, where the file says it; see [`Scaling::ceiling`].
+    pub max: Option<usize>,
     /// So many calls at a time in one instance. Default 10, at most 1000.
     pub concurrency: usize,
     /// After so long without a call an instance goes to sleep. Default 60 s.
@@ -118,6 +111,7 @@ impl Pool {
             scaling: Scaling::validate(&spec.scaling)?,
             delivery: spec.delivery,
             balance: spec.balance,
+            breaker: breaker(spec.breaker)?,
             tools: spec.tools,
             triggers: spec.triggers,
             queue_limit: match spec.queue {
@@ -150,16 +144,23 @@ impl Pool {
 }
 
 impl Scaling {
+    /// The most instances: what the file says, or the platform's default, but no fewer than `min`.
+    #[must_use]
+    pub fn ceiling(&self, default: usize) -> usize {
+        self.max.unwrap_or(default.max(self.min))
+    }
+
     fn validate(written: &ScalingSpec) -> Result<Self, Invalid> {
         let field = |key| Field::of(&["spec", "scaling"]).key(key);
-        if written.max == 0 {
+        if written.max == Some(0) {
             return Err(field("max").invalid("0 instances can answer nothing: at least 1"));
         }
-        if written.min > written.max {
-            return Err(field("min").invalid(format!(
-                "{} is more than max, which is {}",
-                written.min, written.max
-            )));
+        if let Some(max) = written.max
+            && written.min > max
+        {
+            return Err(
+                field("min").invalid(format!("{} is more than max, which is {max}", written.min))
+            );
         }
         if !(1..=MOST_CONCURRENCY).contains(&written.concurrency) {
             return Err(field("concurrency").invalid(format!(
@@ -170,14 +171,14 @@ impl Scaling {
         let whole = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
         Ok(Self {
             min: whole(written.min),
-            max: whole(written.max),
+            max: written.max.map(whole),
             concurrency: whole(written.concurrency),
             idle: written.idle,
         })
     }
 }
 
-pub(crate) fn expect(key: &str, found: &str, wanted: &str) -> Result<(), Invalid> {
+fn expect(key: &str, found: &str, wanted: &str) -> Result<(), Invalid> {
     if found == wanted {
         return Ok(());
     }
@@ -194,6 +195,14 @@ fn queue_limit(limit: usize) -> Result<usize, Invalid> {
         );
     }
     Ok(limit)
+}
+
+fn breaker(written: BreakerSpec) -> Result<BreakerSpec, Invalid> {
+    if written.pause == Some(Duration::ZERO) {
+        return Err(Field::of(&["spec", "breaker", "pause"])
+            .invalid("is no time at all: write `failures: 0` for a breaker that never opens"));
+    }
+    Ok(written)
 }
 
 fn check_deliveries(spec: &Spec) -> Result<(), Invalid> {
@@ -239,10 +248,6 @@ fn not_honoured(document: &Document) -> Vec<String> {
     report(
         spec.run.as_ref().is_some_and(|run| run.mcp.is_some()),
         "spec.run.mcp: MCP servers cannot be run as functions yet",
-    );
-    report(
-        spec.balance == Balance::SessionAffinity,
-        "spec.balance: session-affinity needs a cluster, here it is round-robin",
     );
     report(
         !spec.capabilities.is_empty(),

@@ -1,9 +1,10 @@
 //! AgentPool files as people write them, well and badly.
 
+use dormouse_contract::balance::Balance;
 use dormouse_contract::policy::{Retry, RetryRule};
 use dormouse_pool::{
-    Balance, Document, EnvValue, Listen, LoadError, Metadata, Run, RunSpec, ScalingSpec, Spec,
-    load_dir, parse,
+    Document, EnvValue, Listen, LoadError, Metadata, Run, RunSpec, ScalingSpec, Spec, load_dir,
+    parse,
 };
 use proptest::prelude::*;
 
@@ -25,7 +26,7 @@ spec:
 
 #[test]
 fn the_designs_file_is_read() {
-    let pools = parse(GOOD).unwrap().pools;
+    let pools = parse(GOOD).unwrap();
     let [pool] = &pools[..] else {
         panic!("{pools:?}")
     };
@@ -35,13 +36,23 @@ fn the_designs_file_is_read() {
         listen: Listen::Stdin,
     };
     assert_eq!(pool.run, cargo);
-    assert_eq!((pool.scaling.max, pool.scaling.idle.as_secs()), (10, 60));
+    let scaling = pool.scaling;
+    assert_eq!((scaling.ceiling(3), scaling.idle.as_secs()), (10, 60));
     assert!(matches!(pool.env[0].value, EnvValue::Secret(_)));
     let tool = &pool.tools["content-generation"];
     assert_eq!(tool.retry, Some(Retry::Rule(RetryRule::Always)));
     assert_eq!(pool.triggers.len(), 1);
     assert_eq!(pool.queue_limit, 1_000);
     assert_eq!(pool.not_honoured_locally().len(), 1);
+}
+
+#[test]
+fn what_the_file_does_not_bound_the_platform_does() {
+    for (scaling, ceiling) in [("{}", 7), ("{min: 9}", 9), ("{max: 30}", 30)] {
+        let text = GOOD.replace("{min: 0, max: 10, concurrency: 10, idle: 60s}", scaling);
+        let pool = parse(&text).unwrap().remove(0);
+        assert_eq!(pool.scaling.ceiling(7), ceiling, "{scaling}");
+    }
 }
 
 #[test]
@@ -64,15 +75,9 @@ fn what_only_a_cluster_honours_is_named() {
         "  balance: session-affinity\n  capabilities: [a]\n  poolSize: 3\n  \
          autoscaling: {enabled: true, minReplicas: 1, maxReplicas: 10}\n",
     );
-    let pool = parse(&text).unwrap().pools.remove(0);
+    let pool = parse(&text).unwrap().remove(0);
     assert_eq!(pool.balance, Balance::SessionAffinity);
-    for field in [
-        "image",
-        "balance",
-        "capabilities",
-        "poolSize",
-        "autoscaling",
-    ] {
+    for field in ["image", "capabilities", "poolSize", "autoscaling"] {
         let named = |words: &String| words.starts_with(&format!("spec.{field}: "));
         assert!(pool.not_honoured_locally().iter().any(named), "{field}");
     }
@@ -84,7 +89,7 @@ fn an_mcp_server_is_parsed_and_named_as_not_runnable() {
         "run: {cargo: dormouse-educational}",
         "run: {mcp: {command: npx, args: [-y, some-server]}}",
     );
-    let pool = parse(&text).unwrap().pools.remove(0);
+    let pool = parse(&text).unwrap().remove(0);
     assert!(matches!(pool.run, Run::Mcp(_)));
     assert!(
         pool.not_honoured_locally()
@@ -220,7 +225,8 @@ fn one(name: &str) -> String {
 fn documents() -> impl Strategy<Value = Document> {
     let env = proptest::collection::btree_map("[A-JL-O_][A-Z0-9_]{0,8}", ".{0,12}", 0..4);
     let words = proptest::collection::vec("[^\\x00]{1,12}", 1..4);
-    let scaling = (0_u32..5, 5_u32..50, 1_u32..1_000, 0_u64..1_000_000);
+    let most = proptest::option::of(5_u32..50);
+    let scaling = (0_u32..5, most, 1_u32..1_000, 0_u64..1_000_000);
     ("[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?", words, env, scaling).prop_map(
         |(name, words, env, (min, max, concurrency, idle))| {
             let env = env
@@ -275,9 +281,9 @@ proptest! {
     #[test]
     fn what_is_written_reads_back(document in documents()) {
         let text = serde_saphyr::to_string(&document).unwrap();
-        let file = parse(&text).map_err(|error| TestCaseError::fail(format!("{error}\n{text}")))?;
+        let pools = parse(&text).map_err(|error| TestCaseError::fail(format!("{error}\n{text}")))?;
         let expected = dormouse_pool::Pool::from_document(document)
             .map_err(|error| TestCaseError::fail(error.to_string()))?;
-        prop_assert_eq!(&file.pools, &[expected]);
+        prop_assert_eq!(&pools, &[expected]);
     }
 }

@@ -2,15 +2,16 @@
 
 use dormouse_broker::{HistoryEntry, State, TaskId, TaskRecord};
 use dormouse_contract::Manifest;
+use dormouse_contract::balance::Balance;
 use dormouse_contract::filter::{Filter, Ordering};
 use dormouse_contract::policy::Delivery;
 use serde_json::{Value, json};
 
 use super::ingress::{Receipt, Taker};
 use super::pools::{InstanceCounts, PoolPage, PoolView, ResourceView, TemplateView, ToolView};
-use super::sources::{SourceEvent, SourcePage, SourceView};
 use super::tasks::TaskPage;
 use super::triggers::TriggerView;
+use crate::{BreakerState, BreakerView, EndpointState, EndpointView, Row};
 
 /// The id of the task in all examples.
 pub(super) const TASK: &str = "0193a5f0-1c2b-7d3e-8f4a-5b6c7d8e9f00";
@@ -37,6 +38,10 @@ pub(super) fn pool() -> PoolView {
             stopping: 0,
         },
         failure: None,
+        balance: Balance::RoundRobin,
+        breaker: Some(breaker()),
+        endpoints: Vec::new(),
+        declared: Vec::new(),
         tools: vec![ToolView {
             name: "curriculum-alignment".to_owned(),
             title: Some("Align with a curriculum".to_owned()),
@@ -60,6 +65,45 @@ pub(super) fn pool() -> PoolView {
         queue_limit: 1_000,
         queued: 0,
         running: 1,
+    }
+}
+
+fn breaker() -> BreakerView {
+    BreakerView {
+        state: BreakerState::Closed,
+        retry_after_ms: None,
+        error: None,
+    }
+}
+
+/// A pool that was registered from outside.
+pub(super) fn outside_pool() -> PoolView {
+    PoolView {
+        name: "database".to_owned(),
+        agent_type: "database".to_owned(),
+        revision: "database-5d41402abc".to_owned(),
+        endpoints: vec![EndpointView {
+            endpoint: "http://10.0.0.7:9000/".to_owned(),
+            health_endpoint: "http://10.0.0.7:9000/health".to_owned(),
+            state: EndpointState::Well,
+            probed_at: Some("2026-07-01T12:00:00Z".to_owned()),
+            error: None,
+            in_flight: 1,
+            breaker: breaker(),
+        }],
+        declared: vec!["backup".to_owned()],
+        slots: 50,
+        ..pool()
+    }
+}
+
+/// The row by which it was registered.
+pub(super) fn row() -> Row {
+    Row {
+        agent_type: Some("database".to_owned()),
+        capabilities: Some(vec!["backup".to_owned()]),
+        health_endpoint: Some("/health".to_owned()),
+        ..Row::new("database", "http://10.0.0.7:9000")
     }
 }
 
@@ -158,38 +202,5 @@ pub(super) fn receipt() -> Receipt {
             task: task_id(),
         }],
         detail: "1 task is stored".to_owned(),
-    }
-}
-
-pub(super) fn source_page() -> SourcePage {
-    let source = |name: &str, kind: &str| SourceView {
-        name: name.to_owned(),
-        kind: kind.to_owned(),
-        path: None,
-        schedule: None,
-        timezone: None,
-        next_run: None,
-        events: 0,
-        last_event: None,
-        last_error: None,
-    };
-    SourcePage {
-        sources: vec![
-            SourceView {
-                path: Some("/webhooks/github".to_owned()),
-                ..source("github", "github")
-            },
-            SourceView {
-                schedule: Some("30 2 * * *".to_owned()),
-                timezone: Some("Europe/Berlin".to_owned()),
-                next_run: Some("2026-11-24T01:30:00Z".to_owned()),
-                events: 1,
-                last_event: Some(SourceEvent {
-                    id: "nightly-2026-11-23T01:30:00Z".to_owned(),
-                    at: "2026-11-23T01:30:00.004Z".to_owned(),
-                }),
-                ..source("nightly", "schedule")
-            },
-        ],
     }
 }

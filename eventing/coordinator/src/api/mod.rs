@@ -4,7 +4,7 @@
 //! Every route is an [`Operation`], of which both the router and the OpenAPI
 //! [document](document::describe) are made. Errors are `application/problem+json` (RFC 9457). All routes ask
 //! for the platform's token, except the sink of a pool, whose callers prove themselves by a token
-//! inside the event, and webhooks, whose senders prove themselves by a signature or another secret.
+//! inside the event.
 
 mod document;
 mod events;
@@ -17,9 +17,9 @@ mod payload;
 mod platform;
 mod pools;
 mod problem;
+mod register;
 mod segment;
 mod sink;
-mod sources;
 mod tasks;
 #[cfg(test)]
 mod tests;
@@ -40,7 +40,6 @@ use operation::{Guard, Operation};
 pub use pools::{InstanceCounts, PoolPage, PoolView, ResourceView, TemplateView, ToolView};
 use problem::Problem;
 pub use problem::ProblemView;
-pub use sources::{SourceError, SourceEvent, SourcePage, SourceView};
 pub use tasks::{CancelRequest, Cancelled, TaskPage};
 pub use triggers::TriggerView;
 
@@ -84,9 +83,9 @@ pub fn router(coordinator: Coordinator, door: Door, render_metrics: RenderMetric
 fn operations() -> Vec<Operation> {
     [
         pools::operations(),
+        register::operations(),
         tasks::operations(),
         events::operations(),
-        sources::operations(),
         platform::operations(),
     ]
     .into_iter()

@@ -53,7 +53,7 @@ impl Tag {
 pub(super) enum Guard {
     /// Who has the platform's token, where one is set.
     Token,
-    /// Anyone; at a sink the event itself proves who sends it, at a webhook the request's signature.
+    /// Anyone; at a sink the event itself proves who sends it.
     Open,
 }
 
@@ -142,6 +142,14 @@ where
     T: 'static,
 {
     Operation::new(Method::POST, path, routing::post(handler))
+}
+
+pub(super) fn delete<H, T>(path: &'static str, handler: H) -> Operation
+where
+    H: Handler<T, Api>,
+    T: 'static,
+{
+    Operation::new(Method::DELETE, path, routing::delete(handler))
 }
 
 pub(super) fn options<H, T>(path: &'static str, handler: H) -> Operation

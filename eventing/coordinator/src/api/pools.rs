@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Json, Response};
 use dormouse_contract::Manifest;
+use dormouse_contract::balance::Balance;
 use dormouse_contract::registration::Registration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,7 @@ use super::operation::{Content, Operation, Tag, get};
 use super::problem::{Kind, Problem};
 use super::segment::Segment;
 use super::triggers::{TriggerView, of_pool};
+use crate::{BreakerView, EndpointView};
 
 /// The answer of `GET /pools`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -38,9 +40,22 @@ pub struct PoolView {
     pub state: String,
     /// How many processes there are.
     pub instances: InstanceCounts,
-    /// Why the last start failed, until one succeeds.
+    /// Why the last start failed, until one succeeds; of a pool that was registered from outside,
+    /// why it takes no calls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
+    /// Which of its endpoints or instances takes a call.
+    #[serde(default)]
+    pub balance: Balance,
+    /// Whether deliveries go through; with several endpoints, as at the best of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<BreakerView>,
+    /// The endpoints of a pool that was registered from outside.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub endpoints: Vec<EndpointView>,
+    /// What the rows of such a pool say that it can do. Offered is what its manifest describes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub declared: Vec<String>,
     /// The tools it offers, by their declared names.
     pub tools: Vec<ToolView>,
     /// The prompts it offers, by their declared names.
@@ -163,7 +178,10 @@ async fn list(State(api): State<Api>) -> Json<PoolPage> {
     Json(PoolPage { pools })
 }
 
-async fn show(State(api): State<Api>, Segment(pool): Segment) -> Result<Json<PoolView>, Problem> {
+pub(super) async fn show(
+    State(api): State<Api>,
+    Segment(pool): Segment,
+) -> Result<Json<PoolView>, Problem> {
     let registration = find(&api, pool)?;
     let depths = api.coordinator.broker().depths();
     Ok(Json(view(&api, &registration, &depths)))
@@ -186,10 +204,8 @@ fn find(api: &Api, pool: String) -> Result<std::sync::Arc<Registration>, Problem
 type Depths = [(std::sync::Arc<str>, usize, usize)];
 
 fn view(api: &Api, registration: &Registration, depths: &Depths) -> PoolView {
-    let instances = api
-        .coordinator
-        .instances(&registration.pool)
-        .unwrap_or_default();
+    let pool = &*registration.pool;
+    let instances = api.coordinator.instances(pool).unwrap_or_default();
     let (queued, running) = depths
         .iter()
         .find(|(pool, ..)| *pool == registration.pool)
@@ -212,6 +228,10 @@ fn view(api: &Api, registration: &Registration, depths: &Depths) -> PoolView {
             stopping: instances.stopping,
         },
         failure: instances.failure,
+        balance: api.coordinator.balance(pool).unwrap_or_default(),
+        breaker: api.coordinator.breaker(pool),
+        endpoints: api.coordinator.endpoints(pool).unwrap_or_default(),
+        declared: api.coordinator.declared(pool).unwrap_or_default(),
         tools: views(tools),
         prompts: views(prompts),
         resources: views(resources),

@@ -4,17 +4,17 @@ mod example;
 mod kind;
 
 use axum::http::StatusCode;
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
 use dormouse_broker::{Refusal, State, TaskId};
 use dormouse_contract::door::Refused;
 use dormouse_contract::http_binding::BindingError;
 use dormouse_contract::manifest::InvalidManifest;
 use dormouse_contract::task::Failed;
-use dormouse_source::{Unproven, Unreadable};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::{OutsideError, WrongField};
 pub(super) use example::example;
 pub(super) use kind::Kind;
 
@@ -36,6 +36,9 @@ pub struct ProblemView {
     /// How the task failed that was asked for its result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failed>,
+    /// Each member of the body that cannot be used.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<WrongField>,
 }
 
 impl ProblemView {
@@ -46,6 +49,7 @@ impl ProblemView {
             status: kind.status().as_u16(),
             detail,
             failure: None,
+            errors: Vec::new(),
         }
     }
 }
@@ -131,14 +135,10 @@ pub(super) enum Problem {
     Resource(String),
     #[error("{0}; what the pool offered before stays")]
     Manifest(#[from] InvalidManifest),
-    #[error("there is no webhook `{0}`: `GET /sources` lists the event sources")]
-    UnknownWebhook(String),
-    #[error("webhook `{0}` cannot work: {1}")]
-    WebhookBroken(String, String),
+    #[error("the row cannot be used: {}", row(.0))]
+    Row(Vec<WrongField>),
     #[error(transparent)]
-    Sender(#[from] Unproven),
-    #[error(transparent)]
-    Webhook(#[from] Unreadable),
+    Outside(OutsideError),
     #[error(transparent)]
     Refused(#[from] Refusal),
     #[error("the broker could not answer: {0}")]
@@ -186,50 +186,25 @@ impl Problem {
             Self::StepDiffers(_) => Kind::StepDiffers,
             Self::StepNotKept(_) => Kind::StepNotKept,
             Self::StepNotRunning(_) => Kind::NotRunning,
-            Self::UnknownWebhook(_) => Kind::UnknownWebhook,
-            Self::WebhookBroken(..) => Kind::WebhookBroken,
-            Self::Sender(Unproven::Missing(_)) => Kind::ProofMissing,
-            Self::Sender(Unproven::Wrong(_)) => Kind::ProofWrong,
-            Self::Webhook(unreadable) => match unreadable {
-                Unreadable::NotFromGithub(_) | Unreadable::NotJson(_) | Unreadable::Form => {
-                    Kind::InvalidWebhook
-                }
-                Unreadable::Unmapped(_) | Unreadable::Invalid(_) | Unreadable::Platform(_) => {
-                    Kind::Unmapped
-                }
-            },
+            Self::Row(_) => Kind::InvalidRow,
+            Self::Outside(OutsideError::Deployed(_)) => Kind::DeployedPool,
+            Self::Outside(OutsideError::UnknownPool(_)) => Kind::UnknownPool,
+            Self::Outside(OutsideError::UnknownEndpoint { .. }) => Kind::UnknownEndpoint,
+            Self::Outside(OutsideError::Unreachable(_)) => Kind::NoClient,
+            Self::Outside(OutsideError::Broker(error)) | Self::Broker(error) => broker_kind(error),
             Self::Refused(refusal) => refusal_kind(refusal),
-            Self::Broker(dormouse_broker::Error::Stopped) => Kind::Stopping,
-            Self::Broker(
-                dormouse_broker::Error::Locked(_)
-                | dormouse_broker::Error::NoRuntime
-                | dormouse_broker::Error::Schema { .. }
-                | dormouse_broker::Error::Io(_)
-                | dormouse_broker::Error::Answers(_)
-                | dormouse_broker::Error::Sqlite(_)
-                | dormouse_broker::Error::Storage(_),
-            ) => Kind::Storage,
         }
     }
 
-    fn into_failure(self) -> Option<Failed> {
+    /// What a program can go by, besides the kind.
+    fn into_particulars(self) -> (Option<Failed>, Vec<WrongField>) {
         if let Self::Failed { failure, .. } = self {
-            Some(failure)
+            (Some(failure), Vec::new())
+        } else if let Self::Row(errors) = self {
+            (None, errors)
         } else {
-            None
+            (None, Vec::new())
         }
-    }
-
-    /// How whoever is not admitted can prove itself.
-    fn challenge(&self) -> HeaderValue {
-        let Self::Sender(Unproven::Missing(header)) = self else {
-            return HeaderValue::from_static("Bearer");
-        };
-        if *header == AUTHORIZATION {
-            return HeaderValue::from_static("Basic, Bearer");
-        }
-        let challenge = format!("Secret header=\"{header}\"");
-        HeaderValue::try_from(challenge).unwrap_or(HeaderValue::from_static("Secret"))
     }
 
     /// Seconds after which the same request may succeed.
@@ -241,6 +216,37 @@ impl Problem {
             Refusal::Busy { retry_after, .. } => Some(retry_after.as_secs().max(1)),
             Refusal::Stopping | Refusal::Storage(_) => Some(1),
             Refusal::UnknownPool(_) | Refusal::KeyReused => None,
+        }
+    }
+}
+
+fn broker_kind(error: &dormouse_broker::Error) -> Kind {
+    use dormouse_broker::Error;
+    match error {
+        Error::Stopped => Kind::Stopping,
+        Error::Locked(_)
+        | Error::NoRuntime
+        | Error::Schema { .. }
+        | Error::Io(_)
+        | Error::Answers(_)
+        | Error::Sqlite(_)
+        | Error::Storage(_) => Kind::Storage,
+    }
+}
+
+/// Every wrong member with its reason, in one line.
+fn row(wrong: &[WrongField]) -> String {
+    let named = wrong
+        .iter()
+        .map(|field| format!("{}: {}", field.pointer, field.detail));
+    named.collect::<Vec<_>>().join("; ")
+}
+
+impl From<OutsideError> for Problem {
+    fn from(error: OutsideError) -> Self {
+        match error {
+            OutsideError::Broker(error) => Self::Broker(error),
+            other => Self::Outside(other),
         }
     }
 }
@@ -263,9 +269,11 @@ impl IntoResponse for Problem {
             tracing::error!(status = status.as_u16(), error = %self, "a request failed");
         }
         let detail = self.to_string();
-        let (retry_after, challenge) = (self.retry_after(), self.challenge());
+        let retry_after = self.retry_after();
+        let (failure, errors) = self.into_particulars();
         let view = ProblemView {
-            failure: self.into_failure(),
+            failure,
+            errors,
             ..ProblemView::of(kind, detail)
         };
         // A problem is plain data: writing it down does not fail.
@@ -277,7 +285,7 @@ impl IntoResponse for Problem {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         if status == StatusCode::UNAUTHORIZED {
-            headers.insert(WWW_AUTHENTICATE, challenge);
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
     }

@@ -61,7 +61,7 @@ async fn a_swap_loses_no_call() {
         // A call that came too late for the old revision was surely not run.
         match call.await.unwrap() {
             Ok(_) | Err(CallError::NotRun(_)) => {}
-            Err(CallError::Unknown(words)) => panic!("{words}"),
+            Err(error @ (CallError::Unknown(_) | CallError::Held { .. })) => panic!("{error}"),
         }
     }
     retiring.await.unwrap();

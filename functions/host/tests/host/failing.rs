@@ -15,14 +15,14 @@ use crate::scene::{
 fn not_run(error: CallError) -> String {
     match error {
         CallError::NotRun(words) => words,
-        CallError::Unknown(words) => panic!("unknown: {words}"),
+        other @ (CallError::Unknown(_) | CallError::Held { .. }) => panic!("{other:?}"),
     }
 }
 
 fn unknown(error: CallError) -> String {
     match error {
         CallError::Unknown(words) => words,
-        CallError::NotRun(words) => panic!("not run: {words}"),
+        other @ (CallError::NotRun(_) | CallError::Held { .. }) => panic!("{other:?}"),
     }
 }
 

@@ -17,6 +17,10 @@ pub(in crate::api) enum Kind {
     InvalidTaskId,
     UnknownTask,
     UnknownPool,
+    UnknownEndpoint,
+    InvalidRow,
+    DeployedPool,
+    NoClient,
     NotEnded,
     TaskFailed,
     TaskCancelled,
@@ -26,12 +30,6 @@ pub(in crate::api) enum Kind {
     InvalidHandshake,
     PlatformEvent,
     UnprovenEvent,
-    UnknownWebhook,
-    WebhookBroken,
-    ProofMissing,
-    ProofWrong,
-    InvalidWebhook,
-    Unmapped,
     StepDiffers,
     StepNotKept,
     NotRunning,
@@ -43,7 +41,7 @@ pub(in crate::api) enum Kind {
 }
 
 impl Kind {
-    pub(in crate::api) const ALL: [Self; 35] = [
+    pub(in crate::api) const ALL: [Self; 33] = [
         Self::NoToken,
         Self::NotAdmitted,
         Self::UnknownPath,
@@ -56,6 +54,10 @@ impl Kind {
         Self::InvalidTaskId,
         Self::UnknownTask,
         Self::UnknownPool,
+        Self::UnknownEndpoint,
+        Self::InvalidRow,
+        Self::DeployedPool,
+        Self::NoClient,
         Self::NotEnded,
         Self::TaskFailed,
         Self::TaskCancelled,
@@ -65,12 +67,6 @@ impl Kind {
         Self::InvalidHandshake,
         Self::PlatformEvent,
         Self::UnprovenEvent,
-        Self::UnknownWebhook,
-        Self::WebhookBroken,
-        Self::ProofMissing,
-        Self::ProofWrong,
-        Self::InvalidWebhook,
-        Self::Unmapped,
         Self::StepDiffers,
         Self::StepNotKept,
         Self::NotRunning,
@@ -100,6 +96,13 @@ impl Kind {
             Self::InvalidTaskId => (S::BAD_REQUEST, "invalid-task-id", "Invalid task id"),
             Self::UnknownTask => (S::NOT_FOUND, "unknown-task", "Unknown task"),
             Self::UnknownPool => (S::NOT_FOUND, "unknown-pool", "Unknown pool"),
+            Self::UnknownEndpoint => (S::NOT_FOUND, "unknown-endpoint", "Unknown endpoint"),
+            Self::InvalidRow => (S::BAD_REQUEST, "invalid-row", "Registration cannot be used"),
+            Self::DeployedPool => (S::CONFLICT, "deployed-pool", "Pool is deployed from a file"),
+            Self::NoClient => {
+                let title = "No client for the endpoint";
+                (S::INTERNAL_SERVER_ERROR, "no-client", title)
+            }
             Self::NotEnded => (S::CONFLICT, "not-ended", "Task has not ended"),
             Self::TaskFailed => (S::CONFLICT, "task-failed", "Task failed"),
             Self::TaskCancelled => (S::CONFLICT, "task-cancelled", "Task was cancelled"),
@@ -112,19 +115,6 @@ impl Kind {
             Self::InvalidHandshake => (S::BAD_REQUEST, "invalid-handshake", "Invalid handshake"),
             Self::PlatformEvent => (S::FORBIDDEN, "platform-event", "Reserved event type"),
             Self::UnprovenEvent => (S::FORBIDDEN, "unproven-event", "Sender not proven"),
-            Self::UnknownWebhook => (S::NOT_FOUND, "unknown-webhook", "Unknown webhook"),
-            Self::WebhookBroken => {
-                let title = "Webhook cannot work";
-                (S::SERVICE_UNAVAILABLE, "webhook-broken", title)
-            }
-            Self::ProofMissing => (S::UNAUTHORIZED, "unproven-sender", "Sender shows no proof"),
-            Self::ProofWrong => (S::FORBIDDEN, "unproven-sender", "Sender's proof is wrong"),
-            Self::InvalidWebhook => (S::BAD_REQUEST, "invalid-webhook", "Not what senders send"),
-            Self::Unmapped => (
-                S::UNPROCESSABLE_ENTITY,
-                "unmapped",
-                "Request makes no event",
-            ),
             Self::StepDiffers => (S::CONFLICT, "step-differs", "Step was committed before"),
             Self::StepNotKept => (S::CONFLICT, "step-not-kept", "Step cannot be kept"),
             Self::NotRunning => (S::CONFLICT, "not-running", "Attempt is not running"),

@@ -2,8 +2,8 @@
 
 mod document;
 mod events;
+mod register;
 mod sink;
-mod sources;
 mod tasks;
 
 use std::time::Duration;

@@ -1,0 +1,152 @@
+//! Agents join, leave, and are there again after a restart.
+
+use std::sync::Arc;
+
+use reqwest::Url;
+
+use super::record::Address;
+use super::{OutsidePool, Row};
+use crate::endpoints::client::NoClient;
+use crate::registry::{Coordinator, Pool, PoolSecrets};
+
+/// Why a pool cannot be registered from outside, or be taken out.
+#[derive(Debug, thiserror::Error)]
+pub enum OutsideError {
+    /// The platform runs a pool of this name.
+    #[error(
+        "pool `{0}` is deployed from an AgentPool file: register the agent under another name, or \
+         remove the file"
+    )]
+    Deployed(String),
+    /// There is no such pool.
+    #[error("there is no pool `{0}`: `GET /pools` lists those that are registered")]
+    UnknownPool(String),
+    /// The pool has no such endpoint.
+    #[error(
+        "pool `{pool}` has no endpoint {endpoint}: `GET /pools/{pool}` lists those it has, written \
+         as they have to be named"
+    )]
+    UnknownEndpoint {
+        /// The pool.
+        pool: String,
+        /// What was named.
+        endpoint: String,
+    },
+    /// The endpoint can be reached by no client.
+    #[error("{0}")]
+    Unreachable(String),
+    /// The broker did not take it.
+    #[error(transparent)]
+    Broker(#[from] dormouse_broker::Error),
+}
+
+impl From<NoClient> for OutsideError {
+    fn from(error: NoClient) -> Self {
+        Self::Unreachable(error.to_string())
+    }
+}
+
+impl Coordinator {
+    /// Registers an agent that runs elsewhere, or another endpoint of it, until the platform
+    /// stops. Its manifest is asked for before this returns. `true`: the pool is
+    /// new.
+    ///
+    /// # Errors
+    /// [`OutsideError`]; nothing is changed then.
+    pub async fn register_outside(&self, row: Row) -> Result<bool, OutsideError> {
+        let name: Arc<str> = row.pool_id.as_str().into();
+        let mut pools = self.outside().lock().await;
+        let known = pools.get(&name).cloned();
+        if known.is_none() && self.pool(&name).is_some() {
+            return Err(OutsideError::Deployed(row.pool_id));
+        }
+        let is_new = known.is_none();
+        let outside = known.unwrap_or_else(|| OutsidePool::new(&name));
+        let record = outside.record().with(row);
+        outside.adopt(record, self.settings())?;
+        self.enter(&outside).await?;
+        pools.insert(Arc::clone(&name), Arc::clone(&outside));
+        drop(pools);
+        self.discover(&outside).await;
+        outside.keep_discovering(self);
+        Ok(is_new)
+    }
+
+    /// Takes a pool out that was registered from outside, or one of its endpoints; with the last
+    /// endpoint goes the pool.
+    ///
+    /// # Errors
+    /// [`OutsideError`]; nothing is changed then.
+    pub async fn take_out(&self, pool: &str, endpoint: Option<&str>) -> Result<(), OutsideError> {
+        let mut pools = self.outside().lock().await;
+        let Some(outside) = pools.get(pool).cloned() else {
+            return Err(match self.pool(pool) {
+                Some(_) => OutsideError::Deployed(pool.to_owned()),
+                None => OutsideError::UnknownPool(pool.to_owned()),
+            });
+        };
+        let mut record = outside.record();
+        if let Some(endpoint) = endpoint {
+            let before = record.endpoints.len();
+            let same = |known: &Address| {
+                known.endpoint == endpoint
+                    || Url::parse(endpoint).is_ok_and(|url| url.as_str() == known.endpoint)
+            };
+            record.endpoints.retain(|known| !same(known));
+            if record.endpoints.len() == before {
+                return Err(OutsideError::UnknownEndpoint {
+                    pool: pool.to_owned(),
+                    endpoint: endpoint.to_owned(),
+                });
+            }
+            if !record.endpoints.is_empty() {
+                outside.adopt(record, self.settings())?;
+                return Ok(());
+            }
+        }
+        self.unregister(pool).await?;
+        pools.remove(pool);
+        outside.end();
+        tracing::info!(pool, "taken out");
+        Ok(())
+    }
+
+    /// Ends all probes and discovery; the pools stay registered for the next start.
+    pub async fn leave_outside(&self) {
+        let pools = std::mem::take(&mut *self.outside().lock().await);
+        pools.values().for_each(|outside| outside.end());
+    }
+
+    /// An AgentPool file takes this name.
+    pub(crate) async fn yield_outside(&self, pool: &str) -> Result<(), dormouse_broker::Error> {
+        if let Some(outside) = self.outside().lock().await.remove(pool) {
+            outside.end();
+            tracing::warn!(
+                pool,
+                "an AgentPool file takes the name of this outside pool"
+            );
+        }
+        Ok(())
+    }
+
+    /// Registers the pool as its record says now.
+    pub(super) async fn enter(
+        &self,
+        outside: &Arc<OutsidePool>,
+    ) -> Result<(), dormouse_broker::Error> {
+        let record = outside.record();
+        let text = |secret: &Option<String>| secret.as_deref().unwrap_or_default().into();
+        let secrets = PoolSecrets {
+            delivery: text(&record.delivery_secret),
+            events: text(&record.pool_token),
+        };
+        let pool = Pool::new(
+            &outside.name,
+            outside.route.clone(),
+            secrets,
+            outside.instances.subscribe(),
+            Some(Arc::clone(outside)),
+        );
+        self.admit(record.registration(&outside.name), pool).await
+    }
+}

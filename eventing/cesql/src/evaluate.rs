@@ -1,22 +1,24 @@
 //! Evaluation, as section 4.1 of the specification describes it for filters: it ends with the
 //! first error. The operator or function that raises it says what value stands beside it; what
 //! encloses that one gives the zero value of its type.
+//!
+//! There is a function for each type that an operator may want of its operand, [`boolean`],
+//! [`integer`] and [`text`]: an implicit cast is evaluating a node by one of them.
 
 use alloc::borrow::Cow;
-use alloc::vec::Vec;
 use core::cmp::Ordering;
 
 use crate::attributes::Attributes;
+use crate::call::call;
 use crate::error::Error;
-use crate::function::{BuiltIn, Joined, Parameter, Target, built_in};
-use crate::node::{Call, Chain, Comparison, In, Like, Logic, Node, Product, Sum};
-use crate::value::{Type, Value};
+use crate::node::{Chain, Comparison, In, Like, Logic, Node, Product, Sum};
+use crate::value::Value;
 
 /// An error on its way out.
 #[derive(Debug)]
 pub(crate) struct Failure<'a> {
     pub(crate) error: Error<'a>,
-    /// The value beside it, unless that is the zero value of what encloses.
+    /// What a call says that stands beside it; of use to nobody but who made the call.
     pub(crate) value: Option<Value<'a>>,
 }
 
@@ -26,41 +28,99 @@ impl<'a> From<Error<'a>> for Failure<'a> {
     }
 }
 
-type Result<'a, T = Value<'a>> = core::result::Result<T, Failure<'a>>;
+pub(crate) type Result<'a, T = Value<'a>> = core::result::Result<T, Failure<'a>>;
 
-/// The value of an operand: its error is kept, the value beside that is not.
-fn operand<'a, A: Attributes + ?Sized>(node: &'a Node, event: &'a A) -> Result<'a> {
-    evaluate(node, event).map_err(|failure| failure.error.into())
-}
-
-pub(crate) fn evaluate<'a, A: Attributes + ?Sized>(node: &'a Node, event: &'a A) -> Result<'a> {
-    match node {
-        Node::Boolean(value) => Ok(Value::Boolean(*value)),
-        Node::Integer(value) => Ok(Value::Integer(*value)),
-        Node::String(text) => Ok(Value::String(Cow::Borrowed(text))),
-        Node::Attribute(name) => attribute(name, event),
-        Node::Exists(name) => Ok(Value::Boolean(exists(name, event))),
-        Node::Not(it) => Ok(Value::Boolean(!operand(it, event)?.into_boolean()?)),
-        Node::Negate(it) => {
-            let number = operand(it, event)?.into_integer()?;
-            number
-                .checked_neg()
-                .map(Value::Integer)
-                .ok_or_else(overflow)
+/// The value of a whole expression, and the error beside it.
+pub(crate) fn conclude<'a, A: Attributes + ?Sized>(
+    root: &'a Node,
+    event: &'a A,
+) -> (Value<'a>, Option<Error<'a>>) {
+    match (any(root, event), root) {
+        (Ok(value), _) => (value, None),
+        (Err(Failure { error, value }), Node::Call(_)) => {
+            (value.unwrap_or(root.ty().zero()), Some(error))
         }
-        Node::Like(like) => is_like(like, event),
-        Node::In(it) => is_in(it, event),
-        Node::Product(chain) => fold_numbers(chain, event, multiply),
-        Node::Sum(chain) => fold_numbers(chain, event, add),
-        Node::Comparison(chain) => compare(chain, event),
-        Node::Logic(chain) => decide(chain, event),
-        Node::Call(it) => call(it, event),
+        (Err(Failure { error, .. }), _) => (root.ty().zero(), Some(error)),
     }
 }
 
-fn attribute<'a, A: Attributes + ?Sized>(name: &'a str, event: &'a A) -> Result<'a> {
-    let value = event.get(name);
-    value.ok_or_else(|| Error::MissingAttribute(Cow::Borrowed(name)).into())
+/// The value as it is.
+pub(crate) fn any<'a, A: Attributes + ?Sized>(node: &'a Node, event: &'a A) -> Result<'a> {
+    match node {
+        Node::String(text) => Ok(Value::String(Cow::Borrowed(text))),
+        Node::Attribute(name) => match event.get(name) {
+            Some(value) => Ok(value),
+            None => Err(Error::MissingAttribute(Cow::Borrowed(name)).into()),
+        },
+        Node::Call(it) => call(it, event),
+        Node::Integer(_) | Node::Negate(_) | Node::Product(_) | Node::Sum(_) => {
+            integer(node, event).map(Value::Integer)
+        }
+        Node::Boolean(_)
+        | Node::Exists(_)
+        | Node::Not(_)
+        | Node::Like(_)
+        | Node::In(_)
+        | Node::Comparison(_)
+        | Node::Logic(_) => boolean(node, event).map(Value::Boolean),
+    }
+}
+
+/// The value, cast to a Boolean.
+pub(crate) fn boolean<'a, A: Attributes + ?Sized>(
+    node: &'a Node,
+    event: &'a A,
+) -> Result<'a, bool> {
+    match node {
+        Node::Boolean(value) => Ok(*value),
+        Node::Exists(name) => Ok(exists(name, event)),
+        Node::Not(operand) => Ok(!boolean(operand, event)?),
+        Node::Like(like) => is_like(like, event),
+        Node::In(it) => Ok(is_in(it, event)? != it.negated),
+        Node::Comparison(chain) => compare(chain, event),
+        Node::Logic(chain) => decide(chain, event),
+        Node::Integer(_)
+        | Node::String(_)
+        | Node::Attribute(_)
+        | Node::Negate(_)
+        | Node::Product(_)
+        | Node::Sum(_)
+        | Node::Call(_) => Ok(any(node, event)?.into_boolean()?),
+    }
+}
+
+/// The value, cast to an Integer.
+pub(crate) fn integer<'a, A: Attributes + ?Sized>(node: &'a Node, event: &'a A) -> Result<'a, i32> {
+    match node {
+        Node::Integer(value) => Ok(*value),
+        Node::Negate(operand) => match integer(operand, event)?.checked_neg() {
+            Some(number) => Ok(number),
+            None => Err(OVERFLOW.into()),
+        },
+        Node::Product(chain) => fold(chain, event, multiply),
+        Node::Sum(chain) => fold(chain, event, add),
+        Node::Boolean(_)
+        | Node::String(_)
+        | Node::Attribute(_)
+        | Node::Exists(_)
+        | Node::Not(_)
+        | Node::Like(_)
+        | Node::In(_)
+        | Node::Comparison(_)
+        | Node::Logic(_)
+        | Node::Call(_) => Ok(any(node, event)?.into_integer()?),
+    }
+}
+
+/// The value, cast to a String.
+pub(crate) fn text<'a, A: Attributes + ?Sized>(
+    node: &'a Node,
+    event: &'a A,
+) -> Result<'a, Cow<'a, str>> {
+    match node {
+        Node::String(text) => Ok(Cow::Borrowed(text)),
+        node => any(node, event).map(Value::into_text),
+    }
 }
 
 /// The attributes that every event has are not looked up (section 3.4.4).
@@ -68,10 +128,10 @@ fn exists<A: Attributes + ?Sized>(name: &str, event: &A) -> bool {
     matches!(name, "id" | "source" | "specversion" | "type") || event.get(name).is_some()
 }
 
-fn is_like<'a, A: Attributes + ?Sized>(like: &'a Like, event: &'a A) -> Result<'a> {
-    let text = operand(&like.operand, event)?.into_text();
+fn is_like<'a, A: Attributes + ?Sized>(like: &'a Like, event: &'a A) -> Result<'a, bool> {
+    let text = text(&like.operand, event)?;
     match like.pattern.matches(&text) {
-        Ok(matches) => Ok(Value::Boolean(matches != like.negated)),
+        Ok(matches) => Ok(matches != like.negated),
         Err(crate::pattern::TooManySteps) => {
             Err(Error::Generic("LIKE: the pattern takes too many steps for this text").into())
         }
@@ -79,27 +139,36 @@ fn is_like<'a, A: Attributes + ?Sized>(like: &'a Like, event: &'a A) -> Result<'
 }
 
 /// As `=`, but it is the left operand's type that is cast to (section 3.4.5).
-fn is_in<'a, A: Attributes + ?Sized>(it: &'a In, event: &'a A) -> Result<'a> {
-    let wanted = operand(&it.operand, event)?;
+fn is_in<'a, A: Attributes + ?Sized>(it: &'a In, event: &'a A) -> Result<'a, bool> {
+    let wanted = any(&it.operand, event)?;
     for element in &it.set {
-        if operand(element, event)?.cast(wanted.ty())? == wanted {
-            return Ok(Value::Boolean(!it.negated));
+        let equal = match &wanted {
+            Value::Boolean(wanted) => boolean(element, event)? == *wanted,
+            Value::Integer(wanted) => integer(element, event)? == *wanted,
+            Value::String(wanted) => text(element, event)? == *wanted,
+        };
+        if equal {
+            return Ok(true);
         }
     }
-    Ok(Value::Boolean(it.negated))
+    Ok(false)
 }
 
-fn fold_numbers<'a, A: Attributes + ?Sized, Operator>(
+fn fold<'a, A: Attributes + ?Sized, Operator>(
     chain: &'a Chain<Operator>,
     event: &'a A,
     apply: fn(&Operator, i32, i32) -> core::result::Result<i32, Error<'static>>,
-) -> Result<'a> {
-    let mut left = operand(&chain.first, event)?;
-    for (operator, node) in &chain.rest {
-        // Both operands are evaluated before either is cast, so a missing attribute is told first.
-        let right = operand(node, event)?;
-        let (x, y) = (left.into_integer()?, right.into_integer()?);
-        left = Value::Integer(apply(operator, x, y)?);
+) -> Result<'a, i32> {
+    let mut rest = chain.rest.iter();
+    // Both operands are evaluated before either is cast, so a missing attribute is told first.
+    let first = any(&chain.first, event)?;
+    let Some((operator, node)) = rest.next() else {
+        return Ok(first.into_integer()?);
+    };
+    let second = any(node, event)?;
+    let mut left = apply(operator, first.into_integer()?, second.into_integer()?)?;
+    for (operator, node) in rest {
+        left = apply(operator, left, integer(node, event)?)?;
     }
     Ok(left)
 }
@@ -124,27 +193,54 @@ fn add(operator: &Sum, x: i32, y: i32) -> core::result::Result<i32, Error<'stati
 
 const OVERFLOW: Error<'static> = Error::Math("the result is beyond -2147483648 to 2147483647");
 
-fn overflow<'a>() -> Failure<'a> {
-    OVERFLOW.into()
+fn compare<'a, A: Attributes + ?Sized>(
+    chain: &'a Chain<Comparison>,
+    event: &'a A,
+) -> Result<'a, bool> {
+    let mut rest = chain.rest.iter();
+    let Some((operator, second)) = rest.next() else {
+        return boolean(&chain.first, event);
+    };
+    let mut holds = compare_two(&chain.first, *operator, second, event)?;
+    for (operator, node) in rest {
+        holds = holds_for(Value::Boolean(holds), *operator, any(node, event)?)?;
+    }
+    Ok(holds)
+}
+
+/// A literal on the right says at once what the left is cast to.
+fn compare_two<'a, A: Attributes + ?Sized>(
+    left: &'a Node,
+    operator: Comparison,
+    right: &'a Node,
+    event: &'a A,
+) -> Result<'a, bool> {
+    let equal = match (operator, right) {
+        (Comparison::Equal | Comparison::NotEqual, Node::String(wanted)) => {
+            *text(left, event)? == **wanted
+        }
+        (Comparison::Equal | Comparison::NotEqual, Node::Integer(wanted)) => {
+            integer(left, event)? == *wanted
+        }
+        (Comparison::Equal | Comparison::NotEqual, Node::Boolean(wanted)) => {
+            boolean(left, event)? == *wanted
+        }
+        _ => return holds_for(any(left, event)?, operator, any(right, event)?),
+    };
+    Ok(equal == (operator == Comparison::Equal))
 }
 
 /// `=` and `!=` cast the left operand to the type of the right one (section 3.7); the others
 /// compare Integers.
-fn compare<'a, A: Attributes + ?Sized>(chain: &'a Chain<Comparison>, event: &'a A) -> Result<'a> {
-    let mut left = operand(&chain.first, event)?;
-    for (operator, node) in &chain.rest {
-        let right = operand(node, event)?;
-        let holds = match operator {
-            Comparison::Equal => left.cast(right.ty())? == right,
-            Comparison::NotEqual => left.cast(right.ty())? != right,
-            Comparison::Less => order(left, right)?.is_lt(),
-            Comparison::LessOrEqual => order(left, right)?.is_le(),
-            Comparison::Greater => order(left, right)?.is_gt(),
-            Comparison::GreaterOrEqual => order(left, right)?.is_ge(),
-        };
-        left = Value::Boolean(holds);
-    }
-    Ok(left)
+fn holds_for<'a>(left: Value<'a>, operator: Comparison, right: Value<'a>) -> Result<'a, bool> {
+    Ok(match operator {
+        Comparison::Equal => left.cast(right.ty())? == right,
+        Comparison::NotEqual => left.cast(right.ty())? != right,
+        Comparison::Less => order(left, right)?.is_lt(),
+        Comparison::LessOrEqual => order(left, right)?.is_le(),
+        Comparison::Greater => order(left, right)?.is_gt(),
+        Comparison::GreaterOrEqual => order(left, right)?.is_ge(),
+    })
 }
 
 fn order<'a>(left: Value<'a>, right: Value<'a>) -> Result<'a, Ordering> {
@@ -152,94 +248,14 @@ fn order<'a>(left: Value<'a>, right: Value<'a>) -> Result<'a, Ordering> {
 }
 
 /// From left to right, leaving out what cannot change the result (section 3.4.2).
-fn decide<'a, A: Attributes + ?Sized>(chain: &'a Chain<Logic>, event: &'a A) -> Result<'a> {
-    let mut left = operand(&chain.first, event)?.into_boolean()?;
+fn decide<'a, A: Attributes + ?Sized>(chain: &'a Chain<Logic>, event: &'a A) -> Result<'a, bool> {
+    let mut left = boolean(&chain.first, event)?;
     for (operator, node) in &chain.rest {
-        let right = || -> Result<'a, bool> { Ok(operand(node, event)?.into_boolean()?) };
         left = match operator {
-            Logic::And => left && right()?,
-            Logic::Or => left || right()?,
-            Logic::Xor => left != right()?,
+            Logic::And => left && boolean(node, event)?,
+            Logic::Or => left || boolean(node, event)?,
+            Logic::Xor => left != boolean(node, event)?,
         };
     }
-    Ok(Value::Boolean(left))
-}
-
-fn call<'a, A: Attributes + ?Sized>(call: &'a Call, event: &'a A) -> Result<'a> {
-    match &call.target {
-        Target::BuiltIn(it) => call_built_in(*it, Arguments(&call.arguments, event)),
-        Target::User(function) => {
-            let signature = function.signature();
-            let arguments = Arguments(&call.arguments, event);
-            let given = (0..call.arguments.len())
-                .map(|index| match signature.parameter(index) {
-                    Parameter::Any => arguments.any(index),
-                    Parameter::Of(ty) => Ok(arguments.any(index)?.cast(ty)?),
-                })
-                .collect::<Result<'a, Vec<_>>>()?;
-            function.call(&given)
-        }
-        Target::Missing => Err(Error::MissingFunction {
-            name: Cow::Borrowed(&call.name),
-            arguments: call.arguments.len(),
-        }
-        .into()),
-    }
-}
-
-fn call_built_in<'a, A: Attributes + ?Sized>(
-    function: BuiltIn,
-    arguments: Arguments<'a, A>,
-) -> Result<'a> {
-    let text = |index| arguments.text(index);
-    let integer = |index| arguments.integer(index);
-    match function {
-        BuiltIn::Abs => built_in::abs(integer(0)?),
-        BuiltIn::Bool => Ok(Value::Boolean(arguments.any(0)?.into_boolean()?)),
-        BuiltIn::Concat => arguments.join(function, "", 0),
-        BuiltIn::ConcatWs => arguments.join(function, &text(0)?, 1),
-        BuiltIn::Int => Ok(Value::Integer(arguments.any(0)?.into_integer()?)),
-        BuiltIn::IsBool => Ok(arguments.any(0)?.cast(Type::Boolean).is_ok().into()),
-        BuiltIn::IsInt => Ok(arguments.any(0)?.cast(Type::Integer).is_ok().into()),
-        BuiltIn::Left => built_in::left(text(0)?, integer(1)?).map(Value::String),
-        BuiltIn::Length => Ok(built_in::length(&text(0)?)),
-        BuiltIn::Lower => Ok(Value::String(built_in::lower(text(0)?))),
-        BuiltIn::Right => built_in::right(text(0)?, integer(1)?).map(Value::String),
-        BuiltIn::String => Ok(Value::String(text(0)?)),
-        BuiltIn::Substring => built_in::substring(text(0)?, integer(1)?, None).map(Value::String),
-        BuiltIn::SubstringOfLength => {
-            built_in::substring(text(0)?, integer(1)?, Some(integer(2)?)).map(Value::String)
-        }
-        BuiltIn::Trim => Ok(Value::String(built_in::trim(text(0)?))),
-        BuiltIn::Upper => Ok(Value::String(built_in::upper(text(0)?))),
-    }
-}
-
-/// The arguments of a call, evaluated as they are asked for; a call has as many as its function
-/// takes.
-struct Arguments<'a, A: ?Sized>(&'a [Node], &'a A);
-
-impl<'a, A: Attributes + ?Sized> Arguments<'a, A> {
-    fn any(&self, index: usize) -> Result<'a> {
-        operand(&self.0[index], self.1)
-    }
-
-    fn text(&self, index: usize) -> Result<'a, Cow<'a, str>> {
-        Ok(self.any(index)?.into_text())
-    }
-
-    fn integer(&self, index: usize) -> Result<'a, i32> {
-        Ok(self.any(index)?.into_integer()?)
-    }
-
-    fn join(&self, function: BuiltIn, delimiter: &str, from: usize) -> Result<'a> {
-        let mut joined = Joined::new(function);
-        for index in from..self.0.len() {
-            if index > from {
-                joined.push(delimiter)?;
-            }
-            joined.push(&self.text(index)?)?;
-        }
-        Ok(joined.finish())
-    }
+    Ok(left)
 }

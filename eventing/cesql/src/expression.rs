@@ -69,22 +69,14 @@ impl Expression {
     /// The time it takes grows with the size of the expression times that of the values it reads,
     /// whatever they are. Memory is only allocated where a function makes a new text.
     pub fn evaluate<'a, A: Attributes + ?Sized>(&'a self, event: &'a A) -> Evaluation<'a> {
-        match evaluate::evaluate(&self.root, event) {
-            Ok(value) => Evaluation { value, error: None },
-            Err(failure) => Evaluation {
-                value: failure.value.unwrap_or_else(|| self.root.ty().zero()),
-                error: Some(failure.error),
-            },
-        }
+        let (value, error) = evaluate::conclude(&self.root, event);
+        Evaluation { value, error }
     }
 
     /// Whether the event passes the expression as a filter: the value is the Boolean `true`, and
     /// there is no error (section 1.2).
     pub fn matches<A: Attributes + ?Sized>(&self, event: &A) -> bool {
-        matches!(
-            evaluate::evaluate(&self.root, event),
-            Ok(Value::Boolean(true))
-        )
+        matches!(evaluate::any(&self.root, event), Ok(Value::Boolean(true)))
     }
 
     /// The attributes that the expression reads or asks the existence of, from left to right, as

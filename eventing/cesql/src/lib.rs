@@ -94,6 +94,7 @@
 extern crate alloc;
 
 mod attributes;
+mod call;
 mod error;
 mod evaluate;
 mod expression;

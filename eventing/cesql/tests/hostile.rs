@@ -1,6 +1,9 @@
-//! Nothing that anybody writes makes the crate panic, and whatever parses has a value.
+//! Nothing that anybody writes makes the crate panic or work without bound, and whatever parses has
+//! a value.
 
-use dormouse_cesql::{Expression, Value};
+use std::cell::Cell;
+
+use dormouse_cesql::{Attributes, Expression, Value};
 use proptest::prelude::*;
 
 const WORDS: [&str; 50] = [
@@ -65,22 +68,66 @@ const VALID: [&str; 6] = [
     "n / 0 = 1 OR missing + 1 > 2",
 ];
 
+/// An event that counts how often it is asked.
+#[derive(Default)]
+struct Counting(Cell<usize>);
+
+impl Attributes for Counting {
+    fn get(&self, name: &str) -> Option<Value<'_>> {
+        self.0.set(self.0.get() + 1);
+        match name {
+            "type" => Some("com.github.push".into()),
+            "subject" => Some("äöü%_\\'".into()),
+            "n" => Some(5.into()),
+            _ => None,
+        }
+    }
+}
+
 fn check(text: &str) {
     let Ok(expression) = Expression::parse(text) else {
         return;
     };
-    let event = [
-        ("type", Value::from("com.github.push")),
-        ("subject", "äöü%_\\'".into()),
-        ("n", 5.into()),
-    ];
+    let event = Counting::default();
     let evaluation = expression.evaluate(&event);
+    // Each part is evaluated at most once.
+    assert!(event.0.get() <= expression.attributes().len(), "{text}");
     let passes = evaluation.error.is_none() && evaluation.value == Value::Boolean(true);
     assert_eq!(expression.matches(&event), passes, "{text}");
     let printed = expression.to_string();
     let again = Expression::parse(&printed).unwrap_or_else(|error| panic!("{printed}: {error}"));
     assert_eq!(again, expression, "{text}");
     assert_eq!(again.evaluate(&event), evaluation, "{text}");
+}
+
+#[test]
+fn nesting_does_not_multiply_the_work() {
+    for (open, close) in [
+        ("(", " < 1)"),
+        ("(", " >= n)"),
+        ("(", " = 1)"),
+        ("(", " != TRUE)"),
+        ("(", " = n)"),
+        ("(", " = '5')"),
+        ("(n = ", ")"),
+        ("(", " + 0)"),
+        ("(1 * ", ")"),
+        ("(", " XOR FALSE)"),
+        ("(FALSE OR ", ")"),
+        ("(", " LIKE '%')"),
+        ("(", " IN (7, n))"),
+        ("(n IN (7, ", "))"),
+        ("NOT ", ""),
+        ("-", ""),
+        ("CONCAT(", ")"),
+        ("SUBSTRING('abc', 0, ", ")"),
+    ] {
+        for inner in ["n", "missing"] {
+            let nested = open.repeat(30) + inner + &close.repeat(30);
+            assert!(Expression::parse(&nested).is_ok(), "{nested}");
+            check(&nested);
+        }
+    }
 }
 
 proptest! {

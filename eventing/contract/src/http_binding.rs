@@ -296,7 +296,7 @@ fn fits_headers(event: &Event) -> bool {
 }
 
 /// Writes an event in binary mode: attributes as headers, the payload as the body. What is passed on
-/// for others goes through [`write`], because not every event can be read back from this mode.
+/// for others goes through [`write()`], because not every event can be read back from this mode.
 #[must_use]
 pub fn write_binary(event: Event) -> (HeaderMap, Bytes) {
     let mut headers = HeaderMap::with_capacity(8 + event.extensions.len());

@@ -90,6 +90,21 @@ impl Trigger {
 }
 
 impl Filter {
+    /// A condition in CloudEvents SQL.
+    ///
+    /// ```
+    /// use dormouse_contract::{Event, filter::Filter};
+    /// let filter = Filter::cesql("type LIKE 'com.github.%' AND NOT EXISTS subject")?;
+    /// assert!(filter.matches(&Event::new("1", "/repo", "com.github.push")));
+    /// # Ok::<(), dormouse_contract::filter::InvalidFilter>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the text is no expression, telling the place, or calls a function that is not there.
+    pub fn cesql(text: &str) -> Result<Self, InvalidFilter> {
+        read::read_expression(text)
+    }
+
     /// Whether the condition holds for the event.
     #[must_use]
     pub fn matches(&self, event: &Event) -> bool {

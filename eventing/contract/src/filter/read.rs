@@ -202,7 +202,7 @@ fn check_name(name: &str) -> Result<(), InvalidFilter> {
     }
 }
 
-fn read_expression(text: &str) -> Result<Filter, InvalidFilter> {
+pub(super) fn read_expression(text: &str) -> Result<Filter, InvalidFilter> {
     let invalid = |error| InvalidFilter::Expression {
         text: text.to_owned(),
         error,

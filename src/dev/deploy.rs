@@ -206,7 +206,10 @@ impl Deployer {
             },
         };
         let instances = deployed.instances();
-        let registration = registration(pool, revision, manifest, self.defaults);
+        let mut registration = registration(pool, revision, manifest, self.defaults);
+        if registration.triggers.is_empty() {
+            registration.triggers = registration.manifest.parsed_triggers()?;
+        }
         self.register(
             registration,
             Local {

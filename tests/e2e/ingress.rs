@@ -1,5 +1,7 @@
 //! The ingress as producers find it: both versions of HTTP, batches, and who may push.
 
+use std::path::Path;
+
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http2;
@@ -16,7 +18,7 @@ const TOKEN: &str = "sesame";
 
 #[tokio::test]
 async fn events_come_over_http_2_without_tls() {
-    let platform = Platform::start([reactive()]).await;
+    let platform = Platform::start([Pool::fixture("fixture")]).await;
     let door = &platform.doors().coordinator;
     let (status, receipt) = post_http2(door, door).await;
     assert_eq!(status, StatusCode::ACCEPTED, "{receipt}");
@@ -28,7 +30,10 @@ async fn events_come_over_http_2_without_tls() {
 
 #[tokio::test]
 async fn a_batch_reaches_its_function_event_by_event() {
-    let platform = Setup::new([reactive()]).token(TOKEN).start().await;
+    let platform = Setup::new([Pool::fixture("fixture")])
+        .token(TOKEN)
+        .start()
+        .await;
     let door = &platform.doors().coordinator;
     let bearer = format!("Bearer {TOKEN}");
     let ping = |id: &str| json!({"specversion": "1.0", "id": id, "source": "/s", "type": "org.example.ping", "data": id});
@@ -60,9 +65,38 @@ async fn a_batch_reaches_its_function_event_by_event() {
     assert_eq!(granted.headers["allow"], "OPTIONS, POST");
 }
 
-fn reactive() -> Pool {
-    let pings = json!([{"filters": [{"exact": {"type": "org.example.ping"}}]}]);
-    Pool::fixture("fixture").with("triggers", pings)
+#[tokio::test]
+async fn a_function_of_reactions_alone_takes_what_its_file_says_else_what_its_manifest_says() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [all, some] = ["all", "some"].map(|name| folder.path().join(name));
+    let notes = json!([{"filters": [{"prefix": {"type": "org.example.note"}}]}]);
+    let platform = Platform::start([
+        Pool::recorder("all", &all),
+        Pool::recorder("some", &some).with("triggers", notes),
+    ])
+    .await;
+    let door = &platform.doors().coordinator;
+    for (ty, takers) in [("org.example.other", 1), ("org.example.note", 2)] {
+        let event = json!({"specversion": "1.0", "id": ty, "source": "/s", "type": ty});
+        let media = [("content-type", "application/cloudevents+json")];
+        let taken = send(Method::POST, door, "/events", &media, event.to_string()).await;
+        let count = taken.json()["takers"].as_array().map(Vec::len);
+        assert_eq!(count, Some(takers), "{taken:?}");
+    }
+    let types = |file: &Path| -> Vec<String> {
+        let lines = std::fs::read_to_string(file).unwrap_or_default();
+        let line = |line| serde_json::from_str::<Value>(line).expect("JSON");
+        let types = lines
+            .lines()
+            .map(|it| line(it)["attributes"]["type"].to_string());
+        types.collect()
+    };
+    eventually("three reactions", async || {
+        let count = types(&all).len() + types(&some).len();
+        (count == 3).then_some(())
+    })
+    .await;
+    assert_eq!(types(&some), ["\"org.example.note\""]);
 }
 
 /// Sends an event in binary mode, with prior knowledge that the door speaks HTTP/2.

@@ -26,6 +26,11 @@ impl Pool {
         Self::example(name, "conformance")
     }
 
+    /// The SDK's function that notes every event in a file; it has no tools.
+    pub fn recorder(name: &str, file: &Path) -> Self {
+        Self::example(name, "recorder").with_env("RECORD", &file.to_string_lossy())
+    }
+
     fn example(name: &str, program: &str) -> Self {
         let program = examples().join(program);
         Self::command(name, &[program.to_str().expect("a path in UTF-8")])
@@ -102,7 +107,9 @@ fn examples() -> &'static Path {
         let folder = program.parent().expect("the binary is in a folder");
         let mut build = Command::new(env!("CARGO"));
         build.args(["build", "--quiet", "--workspace"]);
-        build.args(["--example", "fixture", "--example", "conformance"]);
+        for example in ["fixture", "conformance", "recorder"] {
+            build.args(["--example", example]);
+        }
         if folder.ends_with("release") {
             build.arg("--release");
         }

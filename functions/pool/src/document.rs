@@ -72,7 +72,7 @@ pub struct Spec {
     /// Policies of single tools, by declared name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tools: BTreeMap<String, DeliverySpec>,
-    /// Which events it takes.
+    /// Which events it takes. Default: those that the function's manifest lists.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub triggers: Vec<Trigger>,
     /// How many calls may wait.

@@ -42,7 +42,7 @@ pub struct Pool {
     pub breaker: BreakerSpec,
     /// Policies of single tools, by declared name.
     pub tools: BTreeMap<String, DeliverySpec>,
-    /// Which events it takes.
+    /// Which events it takes; none: those that the function's manifest lists.
     pub triggers: Vec<Trigger>,
     /// How many calls may wait.
     pub queue_limit: usize,

@@ -38,7 +38,7 @@ pub fn function() -> Function {
         .tool("env", "Say which variables the platform set.", env)
         .tool("big", "Answer with so many bytes.", big)
         .tool("quiz", "Ask for so many grades, one after the other.", quiz)
-        .on_event("org.example.ping", pong)
+        .on("org.example.ping", pong)
 }
 
 #[derive(Deserialize, JsonSchema)]

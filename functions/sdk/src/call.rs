@@ -86,6 +86,7 @@ impl<'a> Delivered<'a> {
             replay: Replay::of(&self.requested, service.revision.as_deref()),
             outlet: Outlet::of(attempt, source, sink),
             service: Some(Arc::clone(service)),
+            begun: 0.into(),
         })
     }
 
@@ -174,12 +175,19 @@ pub(crate) async fn react(
         reports: None,
         replay: Replay::nobodys(Audience::Nobody),
         service: Some(Arc::clone(service)),
+        begun: 0.into(),
     });
     run_reaction(reaction, cx, event).await
 }
 
 async fn run_reaction(reaction: &Reaction, cx: Context, event: Event) -> Reply {
-    match catch_panic(async { reaction.react(cx, event).await }).await {
+    let work = async {
+        let mut events = reaction.react(cx.clone(), event).await?;
+        let reply = events.pop();
+        cx.emit(events).await?;
+        Ok(reply)
+    };
+    match catch_panic(work).await {
         Ok(Ok(reply)) => reply::reacted(reply),
         Ok(Err(error)) => {
             tracing::info!(%error, "the event was not taken");

@@ -2,6 +2,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
@@ -34,6 +35,8 @@ pub(crate) struct Call {
     pub replay: Replay,
     pub outlet: Option<Outlet>,
     pub service: Option<Arc<Service>>,
+    /// How many events were begun.
+    pub begun: AtomicU64,
 }
 
 impl Context {
@@ -95,6 +98,7 @@ impl Context {
             replay,
             outlet: None,
             service: None,
+            begun: 0.into(),
         })
     }
 
@@ -227,6 +231,17 @@ impl Context {
     /// The function that the handler belongs to; none in a test.
     pub(crate) fn service(&self) -> Option<&Service> {
         self.call.service.as_deref()
+    }
+
+    pub(crate) fn begun(&self) -> &AtomicU64 {
+        &self.call.begun
+    }
+
+    /// What proves to the platform that an event comes from this task: its id and the attempt's
+    /// token.
+    pub(crate) fn proof(&self) -> Option<(&str, &str)> {
+        let attempt = &self.call.attempt;
+        Some((&attempt.task, attempt.token()?))
     }
 
     /// Whether a platform delivered this call.

@@ -103,7 +103,14 @@ impl Attempt {
 
     /// Whether events about it would be believed.
     pub(crate) fn has_token(&self) -> bool {
-        self.repeated.iter().any(|(name, _)| *name == REPEATED[1])
+        self.token().is_some()
+    }
+
+    /// The attempt's secret.
+    pub(crate) fn token(&self) -> Option<&str> {
+        let mut repeated = self.repeated.iter();
+        let (_, token) = repeated.find(|(name, _)| *name == REPEATED[1])?;
+        token.to_str().ok()
     }
 }
 

@@ -1,14 +1,14 @@
 //! The function: what it offers.
 
-use dormouse_contract::Event;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use crate::contents::IntoContents;
 use crate::context::Context;
 use crate::error::{StartError, ToolError};
+use crate::event::{FromEvent, IntoEvents};
 use crate::prompt::{IntoPromptResult, Prompt};
-use crate::reaction::{IntoFilter, IntoReply, Reaction};
+use crate::reaction::{IntoTrigger, Reaction};
 use crate::resource::Resource;
 use crate::result::IntoToolResult;
 use crate::template::ResourceTemplate;
@@ -148,28 +148,49 @@ impl Function {
         self
     }
 
-    /// Reacts to events of a type that starts with a text, or that match a
-    /// [`Filter`](crate::Filter). The first reaction that takes an event gets it; its reply, if
-    /// any, is published.
+    /// Reacts to events of a type that starts with a text, that match a [`Filter`](crate::Filter), or
+    /// that a [`Trigger`](crate::Trigger) takes. The first reaction that takes an event gets it.
+    ///
+    /// The handler takes a [`cloudevents::Event`], or the platform's own [`Event`](crate::Event),
+    /// and returns the events that follow from it: `()`, one, an `Option` or a `Vec` of them
+    /// ([`IntoEvents`]). The last one is the reply; those before it are sent to `K_SINK` first, so
+    /// that each is stored before the event counts as taken.
     ///
     /// ```
-    /// use dormouse_function::{Context, Event, Function, ToolError};
+    /// use dormouse_function::cloudevents::{self, AttributesReader, EventBuilder};
+    /// use dormouse_function::{Context, Function, ToolError};
+    /// use serde_json::{Value, json};
     ///
-    /// async fn pushed(cx: Context, event: Event) -> Result<Event, ToolError> {
-    ///     Ok(Event::new(cx.task_id(), "/reviews", "org.example.review.wanted")
-    ///         .with_json(event.data.unwrap_or_default()))
+    /// async fn pushed(
+    ///     cx: Context,
+    ///     mut push: cloudevents::Event,
+    /// ) -> Result<Option<cloudevents::Event>, ToolError> {
+    ///     let (_, _, Some(data)) = push.take_data() else {
+    ///         return Ok(None);
+    ///     };
+    ///     let data: Value = data.try_into()?;
+    ///     let review = cx
+    ///         .new_event("org.example.review.wanted")
+    ///         .subject(push.source().as_str())
+    ///         .data("application/json", json!({"commit": data["after"]}));
+    ///     Ok(Some(review.build()?))
     /// }
     ///
-    /// let function = Function::new("reviews").on_event("com.github.push", pushed);
+    /// let function = Function::new("reviews").on("com.github.push", pushed);
+    /// # assert!(function.manifest().is_ok());
     /// ```
+    ///
+    /// What the handler's error means is told by [`ToolError`]: events may come twice, so all that
+    /// can pass is tried again, by the delivery policy of the trigger or pool.
     #[must_use]
-    pub fn on_event<R, F, Fut>(mut self, filter: impl IntoFilter, handler: F) -> Self
+    pub fn on<E, R, F, Fut>(mut self, trigger: impl IntoTrigger, handler: F) -> Self
     where
-        R: IntoReply,
-        F: Fn(Context, Event) -> Fut + Send + Sync + 'static,
+        E: FromEvent,
+        R: IntoEvents,
+        F: Fn(Context, E) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<R, ToolError>> + Send + 'static,
     {
-        self.reactions.push(Reaction::new(filter, handler));
+        self.reactions.push(Reaction::new(trigger, handler));
         self
     }
 }
@@ -185,7 +206,8 @@ pub(crate) fn check_name(name: &str) -> Result<(), StartError> {
 
 #[cfg(test)]
 mod tests {
-    use dormouse_contract::Manifest;
+    use dormouse_contract::filter::Filter;
+    use dormouse_contract::{Event, Manifest};
 
     use super::*;
     use crate::NoArguments;
@@ -200,7 +222,7 @@ mod tests {
             .agent_type("educational")
             .version("1.2.3")
             .tool("one", "One.", nothing)
-            .on_event("com.github.", async |_cx: Context, _event: Event| Ok(()));
+            .on("com.github.", async |_cx: Context, _event: Event| Ok(()));
         let json = serde_json::to_vec(&function.manifest().unwrap()).unwrap();
         let manifest = Manifest::parse(&json).unwrap();
         assert_eq!(
@@ -212,6 +234,7 @@ mod tests {
             manifest.triggers[0].get(),
             r#"{"filters":[{"prefix":{"type":"com.github."}}]}"#
         );
+        assert_eq!(manifest.parsed_triggers().unwrap().len(), 1);
     }
 
     #[test]
@@ -226,6 +249,10 @@ mod tests {
                 .to_string()
                 .contains("two of this name")
         );
+        let vague =
+            Function::new("f").on(Filter::Any(Vec::new()), async |_: Context, _: Event| Ok(()));
+        let error = vague.manifest().unwrap_err().to_string();
+        assert!(error.contains("reaction `0`"), "{error}");
         let shouted = Function::new("Hello World");
         assert!(
             shouted

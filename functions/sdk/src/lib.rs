@@ -272,7 +272,30 @@
 //!
 //! # Events
 //!
-//! [`Function::on_event`] reacts to events of other producers, and may reply with one.
+//! [`Function::on`] reacts to events of any producer, and what the handler returns is published in
+//! turn. Events are those of the CloudEvents SDK, the crate [`cloudevents`]; a function needs no tool
+//! to have a reaction.
+//!
+//! ```no_run
+//! use dormouse_function::cloudevents::{AttributesReader, Event};
+//! use dormouse_function::{Context, Function, ToolError};
+//!
+//! async fn saved(_: Context, lesson: Event) -> Result<(), ToolError> {
+//!     println!("{} was saved", lesson.subject().unwrap_or("a lesson"));
+//!     Ok(())
+//! }
+//!
+//! fn main() -> std::process::ExitCode {
+//!     Function::new("notifier").on("org.example.lesson.saved", saved).main()
+//! }
+//! ```
+//!
+//! The manifest tells the platform which events these are; where the AgentPool file lists
+//! `triggers`, those count instead. [`Context::emit`] sends events at any time, from tools too, and
+//! [`Context::new_event`] begins one.
+//!
+//! The SDK's type has `time` in UTC and `dataschema` in its normal form. A handler that must pass on
+//! an event to the letter takes and returns [`Event`], which is as it came.
 //!
 //! # Tests
 //!
@@ -297,7 +320,9 @@ mod completion;
 mod contents;
 mod context;
 mod delivery;
+mod emit;
 mod error;
+mod event;
 mod form;
 mod function;
 mod handle;
@@ -333,24 +358,25 @@ mod tool;
 mod tool_object;
 mod uri_template;
 
-pub use dormouse_contract::filter::Filter;
+pub use dormouse_contract::filter::{Filter, Ordering, Trigger};
 pub use dormouse_contract::policy::{BackoffPolicy, DeliverySpec, Retry, RetryRule, Stored};
 pub use dormouse_contract::task::Client;
 pub use dormouse_contract::trace::TraceParent;
 pub use dormouse_contract::{Event, ExtensionValue, Manifest};
-pub use {schemars, serde, serde_json};
+pub use {cloudevents, schemars, serde, serde_json};
 
 pub use ask::{Ask, AskError};
 pub use completion::{Completion, IntoCompletion, Typed};
 pub use contents::{Contents, IntoContents};
 pub use context::Context;
 pub use error::{StartError, ToolError};
+pub use event::{FromEvent, IntoEvents};
 pub use function::Function;
 pub use listener::Listener;
 pub use offer::Offer;
 pub use prompt::{IntoPromptResult, Prompt, PromptMessage, PromptResult};
 pub use question::{Answer, Root};
-pub use reaction::{IntoFilter, IntoReply};
+pub use reaction::{IntoFilter, IntoTrigger};
 pub use reports::{Level, UnknownLevel};
 pub use resource::Resource;
 pub use result::{Content, IntoToolResult, Structured, ToolResult};

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use dormouse_contract::Manifest;
+use dormouse_contract::filter::Trigger;
 use dormouse_contract::manifest::CONTRACT;
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
@@ -10,6 +11,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use crate::error::StartError;
 use crate::function::{Function, check_name};
 use crate::offer::{Hidden, Offer};
+use crate::reaction;
 use crate::tool::Tool;
 
 type Described = Result<Vec<Box<RawValue>>, StartError>;
@@ -57,7 +59,7 @@ impl Function {
             arguments.map(move |argument| json!({"ref": reference, "argument": argument}))
         });
         let completions = of_prompts.chain(of_templates);
-        let triggers = self.reactions.iter();
+        let triggers = reaction::triggers(&self.reactions);
         Ok(Manifest {
             contract: CONTRACT,
             pool: self.name.clone(),
@@ -75,8 +77,10 @@ impl Function {
                 .map(|completion| to_raw_value(&completion).map_err(std::io::Error::from))
                 .collect::<Result<_, _>>()?,
             triggers: triggers
-                .map(|reaction| to_raw_value(reaction.trigger()).map_err(std::io::Error::from))
-                .collect::<Result<_, _>>()?,
+                .iter()
+                .enumerate()
+                .map(describe)
+                .collect::<Described>()?,
         })
     }
 
@@ -115,6 +119,19 @@ impl Function {
             }
         }
         Ok(())
+    }
+}
+
+/// A trigger that reads back as one: filters that are made by hand may break Knative's rules.
+fn describe((index, trigger): (usize, &Trigger)) -> Result<Box<RawValue>, StartError> {
+    let written = to_raw_value(trigger).map_err(std::io::Error::from)?;
+    match serde_json::from_str::<Trigger>(written.get()) {
+        Ok(_) => Ok(written),
+        Err(error) => Err(StartError::Capability {
+            what: "the trigger of reaction",
+            name: index.to_string(),
+            reason: error.to_string(),
+        }),
     }
 }
 

@@ -35,6 +35,7 @@ fn context() -> Context {
         replay: Replay::nobodys(Audience::Client),
         outlet: None,
         service: None,
+        begun: 0.into(),
     })
 }
 

@@ -60,7 +60,7 @@ impl Service {
             .map_err(|_| StartError::Name(pool.to_owned()))?;
         let sink = settings
             .sink
-            .map(|uri| Arc::new(Sink::new(uri, &settings.overrides)));
+            .map(|uri| Arc::new(Sink::new(uri, settings.overrides)));
         let by_name = function
             .tools
             .iter()

@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::Bytes;
+use dormouse_contract::Event;
 use dormouse_contract::task::POOL_TOKEN;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::Full;
@@ -42,36 +43,44 @@ impl SinkError {
 
 pub(crate) struct Sink {
     uri: Uri,
-    /// The extensions of `K_CE_OVERRIDES`, which Knative asks to set on every event sent.
-    overrides: HeaderMap,
+    /// The extensions of `K_CE_OVERRIDES`, which Knative asks to set on every event sent; as
+    /// attributes, and as headers for events that are written as such.
+    overrides: Vec<(String, String)>,
+    headers: HeaderMap,
     client: OnceLock<Client<HttpConnector, Full<Bytes>>>,
 }
 
 impl Sink {
-    pub(crate) fn new(uri: Uri, overrides: &[(String, String)]) -> Self {
+    pub(crate) fn new(uri: Uri, mut overrides: Vec<(String, String)>) -> Self {
+        // Events about a task are believed by the attempt's token; the pool's stays at home.
+        overrides.retain(|(name, _)| name != POOL_TOKEN);
         let header = |(name, value): &(String, String)| {
             let name = HeaderName::try_from(format!("ce-{name}")).ok()?;
             Some((name, HeaderValue::try_from(value).ok()?))
         };
         Self {
             uri,
-            // Events about a task are believed by the attempt's token; the pool's stays at home.
-            overrides: overrides
-                .iter()
-                .filter(|(name, _)| name != POOL_TOKEN)
-                .filter_map(header)
-                .collect(),
+            headers: overrides.iter().filter_map(header).collect(),
+            overrides,
             client: OnceLock::new(),
         }
     }
 
-    /// Sends one event in binary mode; returns when the sink has taken it.
+    /// The event with what is set on every one.
+    pub(crate) fn overridden(&self, mut event: Event) -> Event {
+        for (name, value) in &self.overrides {
+            event = event.with_extension(name, value.as_str());
+        }
+        event
+    }
+
+    /// Sends one event; returns when the sink has taken it.
     pub(crate) async fn post(&self, headers: HeaderMap, data: Bytes) -> Result<(), SinkError> {
         let mut request = Request::builder()
             .method(Method::POST)
             .uri(&self.uri)
             .body(Full::new(data))?;
-        *request.headers_mut() = self.overrides.clone();
+        *request.headers_mut() = self.headers.clone();
         request.headers_mut().extend(headers);
         let answer = tokio::time::timeout(PATIENCE, self.client().request(request));
         let status = answer.await.map_err(|_| SinkError::Silent)??.status();

@@ -31,7 +31,7 @@ async fn reaction(cx: Context, _: Event) -> Result<(), ToolError> {
 async fn function() -> Running {
     let function = Function::new("arriving")
         .tool("parcel", "", parcel)
-        .on_event("org.example", reaction);
+        .on("org.example", reaction);
     start(function, Settings::default()).await
 }
 

@@ -90,7 +90,7 @@ async fn function() -> Running {
         .tool("roots", "", roots)
         .tool("look", "", look)
         .tool("fallback", "", fallback)
-        .on_event("org.example", reaction);
+        .on("org.example", reaction);
     let settings = Settings {
         revision: Some("r7".to_owned()),
         ..Settings::default()

@@ -13,6 +13,7 @@ mod harness;
 mod offering;
 mod process;
 mod prompts;
+mod reacting;
 mod refusals;
 mod replaying;
 mod reports;

@@ -59,7 +59,7 @@ impl Stepping {
             .tool("unnamed", "", unnamed)
             .tool("nested", "", nested)
             .tool("failing", "", failing)
-            .on_event("org.example", react);
+            .on("org.example", react);
         let (sink, taken) = answering(status).await;
         let settings = Settings {
             sink: Some(sink),

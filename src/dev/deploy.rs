@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tower::ServiceExt as _;
 
 use super::build::Workspace;
+use super::event_sources::{self, SourceOutcome};
 use super::revision::{self, Revision};
 
 /// A pool's secrets, made anew with each start of the platform.
@@ -75,6 +76,8 @@ pub struct Outcome {
 pub struct Round {
     /// Every pool that is declared and readable.
     pub pools: Vec<Outcome>,
+    /// Every event source.
+    pub event_sources: Vec<SourceOutcome>,
     /// Files that cannot be used, and why.
     pub broken: Vec<String>,
     /// The folders of the packages whose change asks for another round.
@@ -149,6 +152,8 @@ impl Deployer {
         if loaded.errors.is_empty() {
             self.remove_others(&round.pools).await;
         }
+        // Only now are there triggers for what they tell.
+        round.event_sources = event_sources::serve(&loaded, &self.data_dir, &self.coordinator);
         let current: Vec<_> = self
             .deployed
             .values()

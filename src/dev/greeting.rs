@@ -18,6 +18,12 @@ pub fn greeting(round: &Round, addresses: &Addresses, guarded: bool) -> String {
             Err(why) => writeln!(text, "  {:<14} FAILED   {why}", pool.pool),
         };
     }
+    for source in &round.event_sources {
+        let _ = match &source.what {
+            Ok(what) => writeln!(text, "  {:<14} source   {what}", source.name),
+            Err(why) => writeln!(text, "  {:<14} FAILED   {why}", source.name),
+        };
+    }
     for broken in &round.broken {
         let _ = writeln!(text, "  not used: {broken}");
     }
@@ -78,6 +84,7 @@ fn example(round: &Round, mcp: &str) -> Option<String> {
 mod tests {
     use super::*;
     use crate::dev::deploy::Outcome;
+    use crate::dev::event_sources::SourceOutcome;
 
     #[test]
     fn it_names_pools_tools_failures_and_both_lines() {
@@ -92,6 +99,10 @@ mod tests {
                     tools: Err("no such program".into()),
                 },
             ],
+            event_sources: vec![SourceOutcome {
+                name: "github".into(),
+                what: Ok("POST /webhooks/github".into()),
+            }],
             broken: vec!["c.yaml:1:1: not a pool".into()],
             ..Round::default()
         };
@@ -106,6 +117,7 @@ mod tests {
             "greet",
             "no such program",
             "c.yaml",
+            "/webhooks/github",
             "claude mcp add",
             "call greet",
             "ws://",

@@ -8,6 +8,7 @@ mod args;
 mod build;
 mod deploy;
 mod doors;
+mod event_sources;
 mod greeting;
 mod revision;
 mod state_keys;

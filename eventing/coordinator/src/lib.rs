@@ -15,9 +15,11 @@ mod endpoints;
 mod outside;
 mod registry;
 mod reply;
+mod sources;
 mod splice;
 
 pub use breaker::{BreakerState, BreakerView};
 pub use endpoints::{EndpointState, EndpointView, Local};
 pub use outside::{OutsideError, Row, WrongField};
 pub use registry::{Coordinator, PoolSecrets, PoolService, Settings};
+pub use sources::{SourceDeclaration, Sources};

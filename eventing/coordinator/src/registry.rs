@@ -19,6 +19,7 @@ use crate::breaker::{BreakerState, BreakerView};
 use crate::dispatch::PoolMetrics;
 use crate::endpoints::{EndpointView, Local, Route};
 use crate::outside::{OutsidePool, OutsidePools};
+use crate::sources::Sources;
 
 /// How a pool is reached: a delivery goes in, the function's answer comes out.
 pub type PoolService = BoxCloneSyncService<http::Request<Bytes>, http::Response<Bytes>, CallError>;
@@ -94,6 +95,7 @@ pub struct Coordinator {
     pools: Arc<RwLock<HashMap<Arc<str>, Pool>>>,
     registrations: Arc<watch::Sender<Registrations>>,
     announcements: broadcast::Sender<Announcement>,
+    sources: Sources,
     outside: Arc<OutsidePools>,
     settings: Settings,
 }
@@ -115,6 +117,7 @@ impl Coordinator {
             pools: Arc::default(),
             registrations: Arc::new(watch::Sender::new(Registrations::default())),
             announcements: broadcast::Sender::new(ANNOUNCEMENTS),
+            sources: Sources::default(),
         }
     }
 
@@ -122,6 +125,12 @@ impl Coordinator {
     #[must_use]
     pub fn broker(&self) -> &Broker {
         &self.broker
+    }
+
+    /// What makes events here.
+    #[must_use]
+    pub fn sources(&self) -> &Sources {
+        &self.sources
     }
 
     /// Registers a pool that this platform runs, or replaces its revision: calls that run stay with

@@ -189,7 +189,10 @@ fn valid_name(name: String, field: &Field, before: &[EnvVar]) -> Result<String, 
     Ok(name)
 }
 
-fn valid_secret(written: SecretKeySelector, field: &Field) -> Result<SecretRef, Invalid> {
+pub(crate) fn valid_secret(
+    written: SecretKeySelector,
+    field: &Field,
+) -> Result<SecretRef, Invalid> {
     for (key, text) in [("name", &written.name), ("key", &written.key)] {
         let known = |letter: char| letter.is_ascii_alphanumeric() || "-._".contains(letter);
         let usable = !text.is_empty()

@@ -1,20 +1,30 @@
-//! The AgentPool file: what a pool runs, how far it scales, how calls are delivered to it.
+//! The files that people write: AgentPools (what a pool runs, how far it scales, how calls are
+//! delivered to it) and event sources (webhooks and schedules).
 //!
-//! One YAML file serves laptop and cluster. [`load_dir`] reads a folder of them and returns every
-//! good [`Pool`] beside every error, so that one broken file never hides the others.
-//! [`Pool::not_honoured_locally`] names the fields that only a cluster can honour.
+//! One YAML file serves laptop and cluster, and may hold several documents of either kind.
+//! [`load_dir`] reads a folder of them and returns every good [`Pool`] and [`DeclaredSource`]
+//! beside every error, so that one broken file never hides the others. `not_honoured_locally`
+//! names the fields of a document that have no effect outside a cluster.
 //!
 //! ```
-//! let pools = dormouse_pool::parse("
+//! let file = dormouse_pool::parse("
 //! apiVersion: dormouse.dev/v1alpha1
 //! kind: AgentPool
 //! metadata: {name: educational}
 //! spec:
 //!   run: {cargo: dormouse-educational}
 //!   scaling: {max: 4, idle: 30s}
+//! ---
+//! apiVersion: dormouse.dev/v1alpha1
+//! kind: EventSource
+//! metadata: {name: nightly}
+//! spec:
+//!   schedule: {schedule: 30 2 * * *, timezone: Europe/Berlin, type: com.example.nightly}
 //! ")?;
-//! assert_eq!(pools[0].name.as_str(), "educational");
-//! assert_eq!((pools[0].scaling.min, pools[0].scaling.max), (0, Some(4)));
+//! let pool = &file.pools[0];
+//! assert_eq!(pool.name.as_str(), "educational");
+//! assert_eq!((pool.scaling.min, pool.scaling.max), (0, Some(4)));
+//! assert_eq!(file.sources[0].source.word(), "schedule");
 //! # Ok::<(), dormouse_pool::ParseError>(())
 //! ```
 //!
@@ -38,6 +48,9 @@ mod load;
 mod locate;
 mod pool;
 mod run;
+mod secret;
+mod source;
+mod split;
 
 pub use document::{
     Autoscaling, CommandSpec, Document, EnvSpec, Listen, McpSpec, Metadata, QueueSpec, RunSpec,
@@ -45,9 +58,11 @@ pub use document::{
 };
 pub use env::{EnvValue, EnvVar, MissingSecret, SecretRef, read_secret};
 pub use field::{Field, Invalid};
-pub use load::{LoadError, Loaded, ParseError, PoolFile, load_dir, parse};
+pub use load::{File, LoadError, Loaded, ParseError, PoolFile, SourceFile, load_dir, parse};
 pub use pool::{Pool, PoolName, Scaling};
 pub use run::{McpServer, Run};
+pub use secret::{NoSecret, SecretSource, with_secrets};
+pub use source::{DeclaredSource, SOURCE_KIND};
 
 /// The `apiVersion` of an AgentPool.
 pub const API_VERSION: &str = "dormouse.dev/v1alpha1";

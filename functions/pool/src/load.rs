@@ -1,15 +1,20 @@
-//! Reads AgentPool files.
+//! Reads files of AgentPools and event sources.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_saphyr::SnippetMode;
 
 use crate::document::Document;
-use crate::field::Invalid;
+use crate::field::{Field, Invalid};
 use crate::locate::{field_at, locate};
 use crate::pool::Pool;
+use crate::source::{DeclaredSource, EventSourceSpec, PING_KIND, PingSpec, SourceDocument};
+use crate::split;
+use crate::{KIND, SOURCE_KIND};
 
 /// No file is read beyond this.
 const LARGEST: u64 = 1024 * 1024;
@@ -19,6 +24,8 @@ const LARGEST: u64 = 1024 * 1024;
 pub struct Loaded {
     /// The good pools, by file and place in the file.
     pub pools: Vec<PoolFile>,
+    /// The good sources, likewise.
+    pub sources: Vec<SourceFile>,
     /// What is wrong with the rest.
     pub errors: Vec<LoadError>,
 }
@@ -32,7 +39,25 @@ pub struct PoolFile {
     pub pool: Pool,
 }
 
-/// Where a text is no AgentPool, and why.
+/// A source and where it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFile {
+    /// The file.
+    pub path: PathBuf,
+    /// The source.
+    pub source: DeclaredSource,
+}
+
+/// What one file holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct File {
+    /// Its AgentPools.
+    pub pools: Vec<Pool>,
+    /// Its event sources.
+    pub sources: Vec<DeclaredSource>,
+}
+
+/// Where a text is neither an AgentPool nor an event source, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{line}:{column}: {reason}")]
 pub struct ParseError {
@@ -55,7 +80,7 @@ pub enum LoadError {
         /// Why.
         source: io::Error,
     },
-    /// It holds no AgentPool.
+    /// It holds something else.
     #[error("{}:{error}", path.display())]
     Invalid {
         /// The file.
@@ -63,18 +88,20 @@ pub enum LoadError {
         /// Where and why.
         error: ParseError,
     },
-    /// Another file has a pool of the same name, which was kept.
+    /// Another document of the same kind has the same name and was kept.
     #[error(
-        "{}: pool `{name}` is already in {}: rename or remove one of them",
+        "{}: {what} `{name}` is already in {}: rename or remove one of them",
         path.display(),
         kept.display()
     )]
     Duplicate {
-        /// The pool's name.
+        /// `pool` or `source`.
+        what: &'static str,
+        /// The name.
         name: String,
-        /// The file whose pool was left out.
+        /// The file whose document was left out.
         path: PathBuf,
-        /// The file whose pool was kept.
+        /// The file whose document was kept.
         kept: PathBuf,
     },
 }
@@ -94,15 +121,26 @@ pub fn load_dir(folder: &Path) -> Loaded {
             return loaded;
         }
     };
-    let mut kept: BTreeMap<String, PathBuf> = BTreeMap::new();
+    let (mut pools, mut sources) = (Kept::of("pool"), Kept::of("source"));
     for path in paths {
-        match load(&path) {
-            Ok(pools) => {
-                for pool in pools {
-                    add(&mut loaded, &mut kept, path.clone(), pool);
-                }
+        let file = match load(&path) {
+            Ok(file) => file,
+            Err(error) => {
+                loaded.errors.push(error);
+                continue;
             }
-            Err(error) => loaded.errors.push(error),
+        };
+        for pool in file.pools {
+            match pools.keep(pool.name.as_str(), &path) {
+                Ok(path) => loaded.pools.push(PoolFile { path, pool }),
+                Err(error) => loaded.errors.push(error),
+            }
+        }
+        for source in file.sources {
+            match sources.keep(&source.source.name, &path) {
+                Ok(path) => loaded.sources.push(SourceFile { path, source }),
+                Err(error) => loaded.errors.push(error),
+            }
         }
     }
     loaded
@@ -126,7 +164,7 @@ fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-fn load(path: &Path) -> Result<Vec<Pool>, LoadError> {
+fn load(path: &Path) -> Result<File, LoadError> {
     let text = read(path).map_err(|source| LoadError::Unreadable {
         path: path.to_owned(),
         source,
@@ -141,41 +179,81 @@ fn read(path: &Path) -> io::Result<String> {
     let length = std::fs::metadata(path)?.len();
     if length > LARGEST {
         return Err(io::Error::other(format!(
-            "it has {length} bytes, an AgentPool file has at most {LARGEST}"
+            "it has {length} bytes, and such a file has at most {LARGEST}"
         )));
     }
     std::fs::read_to_string(path)
 }
 
-fn add(loaded: &mut Loaded, kept: &mut BTreeMap<String, PathBuf>, path: PathBuf, pool: Pool) {
-    let name = pool.name.to_string();
-    match kept.get(&name) {
-        Some(other) => loaded.errors.push(LoadError::Duplicate {
-            name,
-            path,
-            kept: other.clone(),
-        }),
-        None => {
-            kept.insert(name, path.clone());
-            loaded.pools.push(PoolFile { path, pool });
+/// Which names of a kind are taken, and by which file.
+struct Kept {
+    what: &'static str,
+    files: BTreeMap<String, PathBuf>,
+}
+
+impl Kept {
+    fn of(what: &'static str) -> Self {
+        Self {
+            what,
+            files: BTreeMap::new(),
         }
+    }
+
+    fn keep(&mut self, name: &str, path: &Path) -> Result<PathBuf, LoadError> {
+        if let Some(kept) = self.files.get(name) {
+            return Err(LoadError::Duplicate {
+                what: self.what,
+                name: name.to_owned(),
+                path: path.to_owned(),
+                kept: kept.clone(),
+            });
+        }
+        self.files.insert(name.to_owned(), path.to_owned());
+        Ok(path.to_owned())
     }
 }
 
-/// Reads the AgentPools of a text; several are separated by `---`.
+/// What every document says first.
+#[derive(Deserialize)]
+struct Head {
+    kind: Option<String>,
+}
+
+/// Reads the AgentPools and event sources of a text; several are separated by `---`.
 ///
 /// # Errors
 /// The first thing that is wrong, with its place.
-pub fn parse(text: &str) -> Result<Vec<Pool>, ParseError> {
-    let documents: Vec<Document> =
-        serde_saphyr::from_multiple(text).map_err(|error| in_words(text, &error))?;
-    documents
-        .into_iter()
-        .enumerate()
-        .map(|(index, document)| {
-            Pool::from_document(document).map_err(|invalid| at_its_place(text, index, &invalid))
-        })
-        .collect()
+pub fn parse(text: &str) -> Result<File, ParseError> {
+    let mut file = File::default();
+    for document in split::documents(text) {
+        let head: Head = read_yaml(&document)?;
+        match head.kind.as_deref() {
+            Some(KIND) | None => {
+                let pool = Pool::from_document(read_yaml::<Document>(&document)?);
+                file.pools.push(at_its_place(&document, pool)?);
+            }
+            Some(SOURCE_KIND) => {
+                let source = read_yaml::<SourceDocument<EventSourceSpec>>(&document)?.check();
+                file.sources.push(at_its_place(&document, source)?);
+            }
+            Some(PING_KIND) => {
+                let source = read_yaml::<SourceDocument<PingSpec>>(&document)?.check();
+                file.sources.push(at_its_place(&document, source)?);
+            }
+            Some(other) => {
+                let unknown = Field::of(&["kind"]).invalid(format!(
+                    "`{}` is not known here: write `{KIND}`, `{SOURCE_KIND}` or `{PING_KIND}`",
+                    other.escape_debug()
+                ));
+                at_its_place(&document, Err(unknown))?;
+            }
+        }
+    }
+    Ok(file)
+}
+
+fn read_yaml<T: DeserializeOwned>(document: &str) -> Result<T, ParseError> {
+    serde_saphyr::from_str(document).map_err(|error| in_words(document, &error))
 }
 
 fn in_words(text: &str, error: &serde_saphyr::Error) -> ParseError {
@@ -203,11 +281,13 @@ fn in_words(text: &str, error: &serde_saphyr::Error) -> ParseError {
     }
 }
 
-fn at_its_place(text: &str, document: usize, invalid: &Invalid) -> ParseError {
-    let (line, column) = locate(text, document, &invalid.field);
-    ParseError {
-        line,
-        column,
-        reason: invalid.to_string(),
-    }
+fn at_its_place<T>(document: &str, checked: Result<T, Invalid>) -> Result<T, ParseError> {
+    checked.map_err(|invalid| {
+        let (line, column) = locate(document, &invalid.field);
+        ParseError {
+            line,
+            column,
+            reason: invalid.to_string(),
+        }
+    })
 }

@@ -9,14 +9,13 @@ use serde_saphyr::Spanned;
 
 use crate::field::{Field, Step};
 
-/// Line and column of a field, both from 1, in the `document`th document of the text. A field
-/// that is absent is located at its nearest ancestor.
-pub(crate) fn locate(text: &str, document: usize, field: &Field) -> (u64, u64) {
-    let parsed = serde_saphyr::from_multiple::<Spanned<Node>>(text).unwrap_or_default();
-    let Some(root) = parsed.get(document) else {
+/// Line and column of a field of a document, both from 1. A field that is absent is located at its
+/// nearest ancestor.
+pub(crate) fn locate(document: &str, field: &Field) -> (u64, u64) {
+    let Ok(root) = serde_saphyr::from_str::<Spanned<Node>>(document) else {
         return (1, 1);
     };
-    let mut at = root;
+    let mut at = &root;
     for step in field.steps() {
         let next = match (&at.value, step) {
             (Node::Map(members), Step::Key(key)) => members.get(key),
@@ -31,13 +30,11 @@ pub(crate) fn locate(text: &str, document: usize, field: &Field) -> (u64, u64) {
     (at.referenced.line().max(1), at.referenced.column().max(1))
 }
 
-/// The way to the value that starts at a line and column, in whichever document it is; `None`
-/// when nothing starts there, or the text is no YAML.
-pub(crate) fn field_at(text: &str, line: u64, column: u64) -> Option<Field> {
-    let parsed = serde_saphyr::from_multiple::<Spanned<Node>>(text).ok()?;
-    parsed
-        .iter()
-        .find_map(|root| search(root, (line, column), Field::default()))
+/// The way to the value that starts at a line and column of a document; `None` when nothing starts
+/// there, or the text is no YAML.
+pub(crate) fn field_at(document: &str, line: u64, column: u64) -> Option<Field> {
+    let root = serde_saphyr::from_str::<Spanned<Node>>(document).ok()?;
+    search(&root, (line, column), Field::default())
 }
 
 fn search(node: &Spanned<Node>, place: (u64, u64), field: Field) -> Option<Field> {
@@ -121,8 +118,7 @@ impl<'de> Visitor<'de> for Any {
 mod tests {
     use super::*;
 
-    const TEXT: &str = "\
-a: {b: 1}
+    const TEXT: &str = "
 ---
 list:
   - name: x
@@ -131,18 +127,18 @@ other: true
 ";
 
     #[test]
-    fn fields_are_found_in_their_document() {
-        let at = |document, field| locate(TEXT, document, &field);
-        assert_eq!(at(0, Field::of(&["a", "b"])), (1, 8));
-        assert_eq!(at(1, Field::of(&["list"]).index(1).key("name")), (5, 11));
-        assert_eq!(at(1, Field::of(&["other"])), (6, 8));
+    fn fields_are_found() {
+        let at = |field| locate(TEXT, &field);
+        assert_eq!(locate("a: {b: 1}", &Field::of(&["a", "b"])), (1, 8));
+        assert_eq!(at(Field::of(&["list"]).index(1).key("name")), (5, 11));
+        assert_eq!(at(Field::of(&["other"])), (6, 8));
     }
 
     #[test]
     fn an_absent_field_is_at_its_nearest_ancestor() {
-        let (line, _) = locate(TEXT, 1, &Field::of(&["list"]).index(0).key("value"));
+        let (line, _) = locate(TEXT, &Field::of(&["list"]).index(0).key("value"));
         assert_eq!(line, 4);
-        assert_eq!(locate("{", 0, &Field::of(&["a"])), (1, 1));
+        assert_eq!(locate("{", &Field::of(&["a"])), (1, 1));
     }
 
     #[test]

@@ -62,15 +62,20 @@ impl PoolName {
     }
 
     fn parse(name: String) -> Result<Self, Invalid> {
-        if is_pool_name(&name) {
-            return Ok(Self(name));
-        }
-        Err(Field::of(&["metadata", "name"]).invalid(format!(
-            "`{}` is no name of a pool: 1 to 63 lower-case letters, digits and `-`, with a letter \
-             or digit at both ends",
-            name.escape_debug()
-        )))
+        valid_label(name, "pool").map(Self)
     }
+}
+
+/// Checks `metadata.name`, which names a `what`: a DNS label (RFC 1123).
+pub(crate) fn valid_label(name: String, what: &str) -> Result<String, Invalid> {
+    if is_pool_name(&name) {
+        return Ok(name);
+    }
+    Err(Field::of(&["metadata", "name"]).invalid(format!(
+        "`{}` is no name of a {what}: 1 to 63 lower-case letters, digits and `-`, with a letter \
+         or digit at both ends",
+        name.escape_debug()
+    )))
 }
 
 impl fmt::Display for PoolName {
@@ -178,7 +183,7 @@ impl Scaling {
     }
 }
 
-fn expect(key: &str, found: &str, wanted: &str) -> Result<(), Invalid> {
+pub(crate) fn expect(key: &str, found: &str, wanted: &str) -> Result<(), Invalid> {
     if found == wanted {
         return Ok(());
     }

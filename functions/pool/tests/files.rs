@@ -26,7 +26,7 @@ spec:
 
 #[test]
 fn the_designs_file_is_read() {
-    let pools = parse(GOOD).unwrap();
+    let pools = parse(GOOD).unwrap().pools;
     let [pool] = &pools[..] else {
         panic!("{pools:?}")
     };
@@ -50,7 +50,7 @@ fn the_designs_file_is_read() {
 fn what_the_file_does_not_bound_the_platform_does() {
     for (scaling, ceiling) in [("{}", 7), ("{min: 9}", 9), ("{max: 30}", 30)] {
         let text = GOOD.replace("{min: 0, max: 10, concurrency: 10, idle: 60s}", scaling);
-        let pool = parse(&text).unwrap().remove(0);
+        let pool = parse(&text).unwrap().pools.remove(0);
         assert_eq!(pool.scaling.ceiling(7), ceiling, "{scaling}");
     }
 }
@@ -75,7 +75,7 @@ fn what_only_a_cluster_honours_is_named() {
         "  balance: session-affinity\n  capabilities: [a]\n  poolSize: 3\n  \
          autoscaling: {enabled: true, minReplicas: 1, maxReplicas: 10}\n",
     );
-    let pool = parse(&text).unwrap().remove(0);
+    let pool = parse(&text).unwrap().pools.remove(0);
     assert_eq!(pool.balance, Balance::SessionAffinity);
     for field in ["image", "capabilities", "poolSize", "autoscaling"] {
         let named = |words: &String| words.starts_with(&format!("spec.{field}: "));
@@ -89,7 +89,7 @@ fn an_mcp_server_is_parsed_and_named_as_not_runnable() {
         "run: {cargo: dormouse-educational}",
         "run: {mcp: {command: npx, args: [-y, some-server]}}",
     );
-    let pool = parse(&text).unwrap().remove(0);
+    let pool = parse(&text).unwrap().pools.remove(0);
     assert!(matches!(pool.run, Run::Mcp(_)));
     assert!(
         pool.not_honoured_locally()
@@ -281,9 +281,9 @@ proptest! {
     #[test]
     fn what_is_written_reads_back(document in documents()) {
         let text = serde_saphyr::to_string(&document).unwrap();
-        let pools = parse(&text).map_err(|error| TestCaseError::fail(format!("{error}\n{text}")))?;
+        let file = parse(&text).map_err(|error| TestCaseError::fail(format!("{error}\n{text}")))?;
         let expected = dormouse_pool::Pool::from_document(document)
             .map_err(|error| TestCaseError::fail(error.to_string()))?;
-        prop_assert_eq!(&pools, &[expected]);
+        prop_assert_eq!(&file.pools, &[expected]);
     }
 }

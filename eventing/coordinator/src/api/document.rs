@@ -125,6 +125,10 @@ fn path_parameters(path: &str) -> Vec<Value> {
                     "The pool's name.",
                     json!({"type": "string", "examples": ["educational"]}),
                 ),
+                "webhook" => (
+                    "The event source's name.",
+                    json!({"type": "string", "examples": ["github"]}),
+                ),
                 "id" => (
                     "The task's id.",
                     json!({"type": "string", "format": "uuid", "examples": [super::examples::TASK]}),

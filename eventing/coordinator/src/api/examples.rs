@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::ingress::{Receipt, Taker};
 use super::pools::{InstanceCounts, PoolPage, PoolView, ResourceView, TemplateView, ToolView};
+use super::sources::{SourceEvent, SourcePage, SourceView};
 use super::tasks::TaskPage;
 use super::triggers::TriggerView;
 use crate::{BreakerState, BreakerView, EndpointState, EndpointView, Row};
@@ -202,5 +203,38 @@ pub(super) fn receipt() -> Receipt {
             task: task_id(),
         }],
         detail: "1 task is stored".to_owned(),
+    }
+}
+
+pub(super) fn source_page() -> SourcePage {
+    let source = |name: &str, kind: &str| SourceView {
+        name: name.to_owned(),
+        kind: kind.to_owned(),
+        path: None,
+        schedule: None,
+        timezone: None,
+        next_run: None,
+        events: 0,
+        last_event: None,
+        last_error: None,
+    };
+    SourcePage {
+        sources: vec![
+            SourceView {
+                path: Some("/webhooks/github".to_owned()),
+                ..source("github", "github")
+            },
+            SourceView {
+                schedule: Some("30 2 * * *".to_owned()),
+                timezone: Some("Europe/Berlin".to_owned()),
+                next_run: Some("2026-11-24T01:30:00Z".to_owned()),
+                events: 1,
+                last_event: Some(SourceEvent {
+                    id: "nightly-2026-11-23T01:30:00Z".to_owned(),
+                    at: "2026-11-23T01:30:00.004Z".to_owned(),
+                }),
+                ..source("nightly", "schedule")
+            },
+        ],
     }
 }

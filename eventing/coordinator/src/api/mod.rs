@@ -4,7 +4,7 @@
 //! Every route is an [`Operation`], of which both the router and the OpenAPI
 //! [document](document::describe) are made. Errors are `application/problem+json` (RFC 9457). All routes ask
 //! for the platform's token, except the sink of a pool, whose callers prove themselves by a token
-//! inside the event.
+//! inside the event, and webhooks, whose senders prove themselves by a signature or another secret.
 
 mod document;
 mod events;
@@ -20,6 +20,7 @@ mod problem;
 mod register;
 mod segment;
 mod sink;
+mod sources;
 mod tasks;
 #[cfg(test)]
 mod tests;
@@ -40,6 +41,7 @@ use operation::{Guard, Operation};
 pub use pools::{InstanceCounts, PoolPage, PoolView, ResourceView, TemplateView, ToolView};
 use problem::Problem;
 pub use problem::ProblemView;
+pub use sources::{SourceError, SourceEvent, SourcePage, SourceView};
 pub use tasks::{CancelRequest, Cancelled, TaskPage};
 pub use triggers::TriggerView;
 
@@ -86,6 +88,7 @@ fn operations() -> Vec<Operation> {
         register::operations(),
         tasks::operations(),
         events::operations(),
+        sources::operations(),
         platform::operations(),
     ]
     .into_iter()

@@ -53,7 +53,7 @@ impl Tag {
 pub(super) enum Guard {
     /// Who has the platform's token, where one is set.
     Token,
-    /// Anyone; at a sink the event itself proves who sends it.
+    /// Anyone; at a sink the event itself proves who sends it, at a webhook the request's signature.
     Open,
 }
 

@@ -4,13 +4,14 @@ mod example;
 mod kind;
 
 use axum::http::StatusCode;
-use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
 use dormouse_broker::{Refusal, State, TaskId};
 use dormouse_contract::door::Refused;
 use dormouse_contract::http_binding::BindingError;
 use dormouse_contract::manifest::InvalidManifest;
 use dormouse_contract::task::Failed;
+use dormouse_source::{Unproven, Unreadable};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -135,6 +136,14 @@ pub(super) enum Problem {
     Resource(String),
     #[error("{0}; what the pool offered before stays")]
     Manifest(#[from] InvalidManifest),
+    #[error("there is no webhook `{0}`: `GET /sources` lists the event sources")]
+    UnknownWebhook(String),
+    #[error("webhook `{0}` cannot work: {1}")]
+    WebhookBroken(String, String),
+    #[error(transparent)]
+    Sender(#[from] Unproven),
+    #[error(transparent)]
+    Webhook(#[from] Unreadable),
     #[error("the row cannot be used: {}", row(.0))]
     Row(Vec<WrongField>),
     #[error(transparent)]
@@ -186,6 +195,18 @@ impl Problem {
             Self::StepDiffers(_) => Kind::StepDiffers,
             Self::StepNotKept(_) => Kind::StepNotKept,
             Self::StepNotRunning(_) => Kind::NotRunning,
+            Self::UnknownWebhook(_) => Kind::UnknownWebhook,
+            Self::WebhookBroken(..) => Kind::WebhookBroken,
+            Self::Sender(Unproven::Missing(_)) => Kind::ProofMissing,
+            Self::Sender(Unproven::Wrong(_)) => Kind::ProofWrong,
+            Self::Webhook(unreadable) => match unreadable {
+                Unreadable::NotFromGithub(_) | Unreadable::NotJson(_) | Unreadable::Form => {
+                    Kind::InvalidWebhook
+                }
+                Unreadable::Unmapped(_) | Unreadable::Invalid(_) | Unreadable::Platform(_) => {
+                    Kind::Unmapped
+                }
+            },
             Self::Row(_) => Kind::InvalidRow,
             Self::Outside(OutsideError::Deployed(_)) => Kind::DeployedPool,
             Self::Outside(OutsideError::UnknownPool(_)) => Kind::UnknownPool,
@@ -205,6 +226,18 @@ impl Problem {
         } else {
             (None, Vec::new())
         }
+    }
+
+    /// How whoever is not admitted can prove itself.
+    fn challenge(&self) -> HeaderValue {
+        let Self::Sender(Unproven::Missing(header)) = self else {
+            return HeaderValue::from_static("Bearer");
+        };
+        if *header == AUTHORIZATION {
+            return HeaderValue::from_static("Basic, Bearer");
+        }
+        let challenge = format!("Secret header=\"{header}\"");
+        HeaderValue::try_from(challenge).unwrap_or(HeaderValue::from_static("Secret"))
     }
 
     /// Seconds after which the same request may succeed.
@@ -269,7 +302,7 @@ impl IntoResponse for Problem {
             tracing::error!(status = status.as_u16(), error = %self, "a request failed");
         }
         let detail = self.to_string();
-        let retry_after = self.retry_after();
+        let (retry_after, challenge) = (self.retry_after(), self.challenge());
         let (failure, errors) = self.into_particulars();
         let view = ProblemView {
             failure,
@@ -285,7 +318,7 @@ impl IntoResponse for Problem {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         if status == StatusCode::UNAUTHORIZED {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            headers.insert(WWW_AUTHENTICATE, challenge);
         }
         response
     }

@@ -2,13 +2,18 @@
 
 use std::time::Duration;
 
+use axum::http::HeaderName;
 use dormouse_broker::{Refusal, State, TaskId};
 use dormouse_contract::door::Refused;
 use dormouse_contract::http_binding::BindingError;
 use dormouse_contract::task::{Failed, Outcome, TaskError};
+use dormouse_source::{Origin, Unmapped, Unproven, Unreadable};
 
 use super::{Kind, Problem};
 use crate::{OutsideError, WrongField};
+
+/// Where GitHub proves itself.
+const SIGNATURE: HeaderName = HeaderName::from_static("x-hub-signature-256");
 
 /// A problem of this kind.
 pub(in crate::api) fn example(kind: Kind) -> Problem {
@@ -64,6 +69,20 @@ pub(in crate::api) fn example(kind: Kind) -> Problem {
         }
         Kind::PlatformEvent => Problem::PlatformEvent("dev.dormouse.task.completed.v1".to_owned()),
         Kind::UnprovenEvent => Problem::Unproven,
+        Kind::UnknownWebhook => Problem::UnknownWebhook("gitub".to_owned()),
+        Kind::WebhookBroken => Problem::WebhookBroken(
+            "github".to_owned(),
+            "secret `github` has no key `webhook`: write the value into secrets/github/webhook of \
+             the data directory"
+                .to_owned(),
+        ),
+        Kind::ProofMissing => Problem::Sender(Unproven::Missing(SIGNATURE)),
+        Kind::ProofWrong => Problem::Sender(Unproven::Wrong(SIGNATURE)),
+        Kind::InvalidWebhook => Problem::Webhook(Unreadable::NotFromGithub("x-github-event")),
+        Kind::Unmapped => Problem::Webhook(Unreadable::Unmapped(Unmapped {
+            attribute: "`subject`".to_owned(),
+            origin: Origin::Header(SIGNATURE),
+        })),
         Kind::StepDiffers => Problem::StepDiffers("charge".to_owned()),
         Kind::StepNotKept => Problem::StepNotKept("charge".to_owned()),
         Kind::NotRunning => Problem::StepNotRunning("charge".to_owned()),

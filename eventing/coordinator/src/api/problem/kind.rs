@@ -30,6 +30,12 @@ pub(in crate::api) enum Kind {
     InvalidHandshake,
     PlatformEvent,
     UnprovenEvent,
+    UnknownWebhook,
+    WebhookBroken,
+    ProofMissing,
+    ProofWrong,
+    InvalidWebhook,
+    Unmapped,
     StepDiffers,
     StepNotKept,
     NotRunning,
@@ -41,7 +47,7 @@ pub(in crate::api) enum Kind {
 }
 
 impl Kind {
-    pub(in crate::api) const ALL: [Self; 33] = [
+    pub(in crate::api) const ALL: [Self; 39] = [
         Self::NoToken,
         Self::NotAdmitted,
         Self::UnknownPath,
@@ -67,6 +73,12 @@ impl Kind {
         Self::InvalidHandshake,
         Self::PlatformEvent,
         Self::UnprovenEvent,
+        Self::UnknownWebhook,
+        Self::WebhookBroken,
+        Self::ProofMissing,
+        Self::ProofWrong,
+        Self::InvalidWebhook,
+        Self::Unmapped,
         Self::StepDiffers,
         Self::StepNotKept,
         Self::NotRunning,
@@ -115,6 +127,19 @@ impl Kind {
             Self::InvalidHandshake => (S::BAD_REQUEST, "invalid-handshake", "Invalid handshake"),
             Self::PlatformEvent => (S::FORBIDDEN, "platform-event", "Reserved event type"),
             Self::UnprovenEvent => (S::FORBIDDEN, "unproven-event", "Sender not proven"),
+            Self::UnknownWebhook => (S::NOT_FOUND, "unknown-webhook", "Unknown webhook"),
+            Self::WebhookBroken => {
+                let title = "Webhook cannot work";
+                (S::SERVICE_UNAVAILABLE, "webhook-broken", title)
+            }
+            Self::ProofMissing => (S::UNAUTHORIZED, "unproven-sender", "Sender shows no proof"),
+            Self::ProofWrong => (S::FORBIDDEN, "unproven-sender", "Sender's proof is wrong"),
+            Self::InvalidWebhook => (S::BAD_REQUEST, "invalid-webhook", "Not what senders send"),
+            Self::Unmapped => (
+                S::UNPROCESSABLE_ENTITY,
+                "unmapped",
+                "Request makes no event",
+            ),
             Self::StepDiffers => (S::CONFLICT, "step-differs", "Step was committed before"),
             Self::StepNotKept => (S::CONFLICT, "step-not-kept", "Step cannot be kept"),
             Self::NotRunning => (S::CONFLICT, "not-running", "Attempt is not running"),

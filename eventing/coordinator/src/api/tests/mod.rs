@@ -4,6 +4,7 @@ mod document;
 mod events;
 mod register;
 mod sink;
+mod sources;
 mod tasks;
 
 use std::time::Duration;

@@ -1,90 +1,132 @@
 //! Evaluation of calls.
 
 use alloc::borrow::Cow;
-use alloc::vec::Vec;
 
 use crate::attributes::Attributes;
 use crate::error::Error;
-use crate::evaluate::{self, Result};
-use crate::function::{BuiltIn, Joined, Parameter, Target, built_in};
+use crate::evaluate::Evaluator;
+use crate::function::{BuiltIn, Function, Joined, Parameter, Target, built_in};
 use crate::node::{Call, Node};
 use crate::value::{Type, Value};
 
-pub(crate) fn call<'a, A: Attributes + ?Sized>(call: &'a Call, event: &'a A) -> Result<'a> {
-    let arguments = Arguments(&call.arguments, event);
-    match &call.target {
-        Target::BuiltIn(function) => call_built_in(*function, arguments),
-        Target::User(function) => {
-            let signature = function.signature();
-            let given = (0..call.arguments.len())
-                .map(|index| match signature.parameter(index) {
-                    Parameter::Any => arguments.any(index),
-                    Parameter::Of(ty) => Ok(arguments.any(index)?.cast(ty)?),
-                })
-                .collect::<Result<'a, Vec<_>>>()?;
-            function.call(&given)
+impl<'a, A: Attributes + ?Sized> Evaluator<'a, A> {
+    pub(crate) fn call(&mut self, call: &'a Call) -> Option<Value<'a>> {
+        let arguments = Arguments(self, &call.arguments);
+        match &call.target {
+            Target::BuiltIn(function) => arguments.call_built_in(*function),
+            Target::User(function) => arguments.call_user(function),
+            Target::Missing => self.raise(Error::MissingFunction {
+                name: Cow::Borrowed(&call.name),
+                arguments: call.arguments.len(),
+            }),
         }
-        Target::Missing => Err(Error::MissingFunction {
-            name: Cow::Borrowed(&call.name),
-            arguments: call.arguments.len(),
-        }
-        .into()),
-    }
-}
-
-fn call_built_in<'a, A: Attributes + ?Sized>(
-    function: BuiltIn,
-    arguments: Arguments<'a, A>,
-) -> Result<'a> {
-    let text = |index| arguments.text(index);
-    let integer = |index| arguments.integer(index);
-    match function {
-        BuiltIn::Abs => built_in::abs(integer(0)?),
-        BuiltIn::Bool => Ok(Value::Boolean(arguments.any(0)?.into_boolean()?)),
-        BuiltIn::Concat => arguments.join(function, "", 0),
-        BuiltIn::ConcatWs => arguments.join(function, &text(0)?, 1),
-        BuiltIn::Int => Ok(Value::Integer(integer(0)?)),
-        BuiltIn::IsBool => Ok(arguments.any(0)?.cast(Type::Boolean).is_ok().into()),
-        BuiltIn::IsInt => Ok(arguments.any(0)?.cast(Type::Integer).is_ok().into()),
-        BuiltIn::Left => built_in::left(text(0)?, integer(1)?).map(Value::String),
-        BuiltIn::Length => Ok(built_in::length(&text(0)?)),
-        BuiltIn::Lower => Ok(Value::String(built_in::lower(text(0)?))),
-        BuiltIn::Right => built_in::right(text(0)?, integer(1)?).map(Value::String),
-        BuiltIn::String => Ok(Value::String(text(0)?)),
-        BuiltIn::Substring => built_in::substring(text(0)?, integer(1)?, None).map(Value::String),
-        BuiltIn::SubstringOfLength => {
-            built_in::substring(text(0)?, integer(1)?, Some(integer(2)?)).map(Value::String)
-        }
-        BuiltIn::Trim => Ok(Value::String(built_in::trim(text(0)?))),
-        BuiltIn::Upper => Ok(Value::String(built_in::upper(text(0)?))),
     }
 }
 
 /// The arguments of a call, evaluated as they are asked for; a call has as many as its function
-/// takes. What stands beside an error of an argument is of no use to the call.
-struct Arguments<'a, A: ?Sized>(&'a [Node], &'a A);
+/// takes.
+struct Arguments<'e, 'a, A: ?Sized>(&'e mut Evaluator<'a, A>, &'a [Node]);
 
-impl<'a, A: Attributes + ?Sized> Arguments<'a, A> {
-    fn any(&self, index: usize) -> Result<'a> {
-        evaluate::any(&self.0[index], self.1).map_err(|failure| failure.error.into())
-    }
-
-    fn text(&self, index: usize) -> Result<'a, Cow<'a, str>> {
-        evaluate::text(&self.0[index], self.1).map_err(|failure| failure.error.into())
-    }
-
-    fn integer(&self, index: usize) -> Result<'a, i32> {
-        evaluate::integer(&self.0[index], self.1).map_err(|failure| failure.error.into())
-    }
-
-    fn join(&self, function: BuiltIn, delimiter: &str, from: usize) -> Result<'a> {
-        let mut joined = Joined::new(function);
-        for index in from..self.0.len() {
-            if index > from {
-                joined.push(delimiter)?;
+impl<'a, A: Attributes + ?Sized> Arguments<'_, 'a, A> {
+    fn call_built_in(mut self, function: BuiltIn) -> Option<Value<'a>> {
+        let text = match function {
+            BuiltIn::Abs => {
+                let number = self.integer(0)?;
+                return self.0.keep(built_in::abs(number));
             }
-            joined.push(&self.text(index)?)?;
+            BuiltIn::Bool => return self.cast(Type::Boolean),
+            BuiltIn::Int => return self.cast(Type::Integer),
+            BuiltIn::IsBool => return self.try_cast(Type::Boolean),
+            BuiltIn::IsInt => return self.try_cast(Type::Integer),
+            BuiltIn::Length => return Some(built_in::length(&self.text(0)?)),
+            BuiltIn::Concat => return self.join(function, "", 0),
+            BuiltIn::ConcatWs => {
+                let delimiter = self.text(0)?;
+                return self.join(function, &delimiter, 1);
+            }
+            BuiltIn::Left => {
+                let (text, count) = (self.text(0)?, self.integer(1)?);
+                self.0.keep(built_in::left(text, count))?
+            }
+            BuiltIn::Right => {
+                let (text, count) = (self.text(0)?, self.integer(1)?);
+                self.0.keep(built_in::right(text, count))?
+            }
+            BuiltIn::Substring => {
+                let (text, position) = (self.text(0)?, self.integer(1)?);
+                self.0.keep(built_in::substring(text, position, None))?
+            }
+            BuiltIn::SubstringOfLength => {
+                let (text, position) = (self.text(0)?, self.integer(1)?);
+                let length = Some(self.integer(2)?);
+                self.0.keep(built_in::substring(text, position, length))?
+            }
+            BuiltIn::Lower => built_in::lower(self.text(0)?),
+            BuiltIn::String => self.text(0)?,
+            BuiltIn::Trim => built_in::trim(self.text(0)?),
+            BuiltIn::Upper => built_in::upper(self.text(0)?),
+        };
+        Some(Value::String(text))
+    }
+
+    fn call_user(mut self, function: &'a Function) -> Option<Value<'a>> {
+        let signature = function.signature();
+        let mut given = alloc::vec::Vec::with_capacity(self.1.len());
+        for index in 0..self.1.len() {
+            given.push(match signature.parameter(index) {
+                Parameter::Any => self.any(index)?,
+                Parameter::Of(ty) => {
+                    let value = self.any(index)?;
+                    self.0.keep(value.cast(ty))?
+                }
+            });
         }
-        Ok(joined.finish())
+        self.0.keep(function.call(&given))
+    }
+
+    fn cast(mut self, to: Type) -> Option<Value<'a>> {
+        let value = self.any(0)?;
+        self.0.keep(value.cast(to))
+    }
+
+    fn try_cast(mut self, to: Type) -> Option<Value<'a>> {
+        Some(self.any(0)?.cast(to).is_ok().into())
+    }
+
+    fn join(mut self, function: BuiltIn, delimiter: &str, from: usize) -> Option<Value<'a>> {
+        let mut joined = Joined::new(function);
+        for index in from..self.1.len() {
+            if index > from {
+                self.0.keep(joined.push(delimiter))?;
+            }
+            let piece = self.text(index)?;
+            self.0.keep(joined.push(&piece))?;
+        }
+        Some(joined.finish())
+    }
+
+    fn any(&mut self, index: usize) -> Option<Value<'a>> {
+        let value = self.0.any(&self.1[index]);
+        self.given(value)
+    }
+
+    fn text(&mut self, index: usize) -> Option<Cow<'a, str>> {
+        let text = self.0.text(&self.1[index]);
+        self.given(text)
+    }
+
+    fn integer(&mut self, index: usize) -> Option<i32> {
+        let number = self.0.integer(&self.1[index]);
+        self.given(number)
+    }
+
+    /// What stands beside the error of an argument is of no use to the call.
+    fn given<T>(&mut self, argument: Option<T>) -> Option<T> {
+        if argument.is_none()
+            && let Some(failure) = &mut self.0.failure
+        {
+            failure.value = None;
+        }
+        argument
     }
 }

@@ -2,19 +2,21 @@
 //! first error. The operator or function that raises it says what value stands beside it; what
 //! encloses that one gives the zero value of its type.
 //!
-//! There is a function for each type that an operator may want of its operand, [`boolean`],
-//! [`integer`] and [`text`]: an implicit cast is evaluating a node by one of them.
+//! There is a function for each type that an operator may want of its operand,
+//! [`boolean`](Evaluator::boolean), [`integer`](Evaluator::integer) and
+//! [`text`](Evaluator::text): an implicit cast is evaluating a node by one of them. They give
+//! `None` when an error was raised; the error is kept aside, so that what they give stays small.
 
 use alloc::borrow::Cow;
 use core::cmp::Ordering;
 
 use crate::attributes::Attributes;
-use crate::call::call;
 use crate::error::Error;
 use crate::node::{Chain, Comparison, In, Like, Logic, Node, Product, Sum};
+use crate::pattern::TooManySteps;
 use crate::value::Value;
 
-/// An error on its way out.
+/// An error and what stands beside it.
 #[derive(Debug)]
 pub(crate) struct Failure<'a> {
     pub(crate) error: Error<'a>,
@@ -28,152 +30,245 @@ impl<'a> From<Error<'a>> for Failure<'a> {
     }
 }
 
-pub(crate) type Result<'a, T = Value<'a>> = core::result::Result<T, Failure<'a>>;
-
 /// The value of a whole expression, and the error beside it.
 pub(crate) fn conclude<'a, A: Attributes + ?Sized>(
     root: &'a Node,
     event: &'a A,
 ) -> (Value<'a>, Option<Error<'a>>) {
-    match (any(root, event), root) {
-        (Ok(value), _) => (value, None),
-        (Err(Failure { error, value }), Node::Call(_)) => {
+    let mut evaluator = Evaluator::new(event);
+    match (evaluator.any(root), root, evaluator.failure) {
+        (Some(value), ..) => (value, None),
+        (None, Node::Call(_), Some(Failure { error, value })) => {
             (value.unwrap_or(root.ty().zero()), Some(error))
         }
-        (Err(Failure { error, .. }), _) => (root.ty().zero(), Some(error)),
+        (None, _, failure) => (root.ty().zero(), failure.map(|failure| failure.error)),
     }
 }
 
-/// The value as it is.
-pub(crate) fn any<'a, A: Attributes + ?Sized>(node: &'a Node, event: &'a A) -> Result<'a> {
-    match node {
-        Node::String(text) => Ok(Value::String(Cow::Borrowed(text))),
-        Node::Attribute(name) => match event.get(name) {
-            Some(value) => Ok(value),
-            None => Err(Error::MissingAttribute(Cow::Borrowed(name)).into()),
-        },
-        Node::Call(it) => call(it, event),
-        Node::Integer(_) | Node::Negate(_) | Node::Product(_) | Node::Sum(_) => {
-            integer(node, event).map(Value::Integer)
-        }
-        Node::Boolean(_)
-        | Node::Exists(_)
-        | Node::Not(_)
-        | Node::Like(_)
-        | Node::In(_)
-        | Node::Comparison(_)
-        | Node::Logic(_) => boolean(node, event).map(Value::Boolean),
-    }
-}
-
-/// The value, cast to a Boolean.
-pub(crate) fn boolean<'a, A: Attributes + ?Sized>(
-    node: &'a Node,
+/// One evaluation.
+pub(crate) struct Evaluator<'a, A: ?Sized> {
     event: &'a A,
-) -> Result<'a, bool> {
-    match node {
-        Node::Boolean(value) => Ok(*value),
-        Node::Exists(name) => Ok(exists(name, event)),
-        Node::Not(operand) => Ok(!boolean(operand, event)?),
-        Node::Like(like) => is_like(like, event),
-        Node::In(it) => Ok(is_in(it, event)? != it.negated),
-        Node::Comparison(chain) => compare(chain, event),
-        Node::Logic(chain) => decide(chain, event),
-        Node::Integer(_)
-        | Node::String(_)
-        | Node::Attribute(_)
-        | Node::Negate(_)
-        | Node::Product(_)
-        | Node::Sum(_)
-        | Node::Call(_) => Ok(any(node, event)?.into_boolean()?),
+    /// What ended the evaluation.
+    pub(crate) failure: Option<Failure<'a>>,
+}
+
+impl<'a, A: Attributes + ?Sized> Evaluator<'a, A> {
+    pub(crate) fn new(event: &'a A) -> Self {
+        let failure = None;
+        Self { event, failure }
     }
-}
 
-/// The value, cast to an Integer.
-pub(crate) fn integer<'a, A: Attributes + ?Sized>(node: &'a Node, event: &'a A) -> Result<'a, i32> {
-    match node {
-        Node::Integer(value) => Ok(*value),
-        Node::Negate(operand) => match integer(operand, event)?.checked_neg() {
-            Some(number) => Ok(number),
-            None => Err(OVERFLOW.into()),
-        },
-        Node::Product(chain) => fold(chain, event, multiply),
-        Node::Sum(chain) => fold(chain, event, add),
-        Node::Boolean(_)
-        | Node::String(_)
-        | Node::Attribute(_)
-        | Node::Exists(_)
-        | Node::Not(_)
-        | Node::Like(_)
-        | Node::In(_)
-        | Node::Comparison(_)
-        | Node::Logic(_)
-        | Node::Call(_) => Ok(any(node, event)?.into_integer()?),
+    /// Ends the evaluation.
+    #[cold]
+    pub(crate) fn raise<T>(&mut self, failure: impl Into<Failure<'a>>) -> Option<T> {
+        self.failure = Some(failure.into());
+        None
     }
-}
 
-/// The value, cast to a String.
-pub(crate) fn text<'a, A: Attributes + ?Sized>(
-    node: &'a Node,
-    event: &'a A,
-) -> Result<'a, Cow<'a, str>> {
-    match node {
-        Node::String(text) => Ok(Cow::Borrowed(text)),
-        node => any(node, event).map(Value::into_text),
-    }
-}
-
-/// The attributes that every event has are not looked up (section 3.4.4).
-fn exists<A: Attributes + ?Sized>(name: &str, event: &A) -> bool {
-    matches!(name, "id" | "source" | "specversion" | "type") || event.get(name).is_some()
-}
-
-fn is_like<'a, A: Attributes + ?Sized>(like: &'a Like, event: &'a A) -> Result<'a, bool> {
-    let text = text(&like.operand, event)?;
-    match like.pattern.matches(&text) {
-        Ok(matches) => Ok(matches != like.negated),
-        Err(crate::pattern::TooManySteps) => {
-            Err(Error::Generic("LIKE: the pattern takes too many steps for this text").into())
+    /// What there is; an error ends the evaluation.
+    pub(crate) fn keep<T>(&mut self, result: Result<T, impl Into<Failure<'a>>>) -> Option<T> {
+        match result {
+            Ok(it) => Some(it),
+            Err(failure) => self.raise(failure),
         }
     }
-}
 
-/// As `=`, but it is the left operand's type that is cast to (section 3.4.5).
-fn is_in<'a, A: Attributes + ?Sized>(it: &'a In, event: &'a A) -> Result<'a, bool> {
-    let wanted = any(&it.operand, event)?;
-    for element in &it.set {
-        let equal = match &wanted {
-            Value::Boolean(wanted) => boolean(element, event)? == *wanted,
-            Value::Integer(wanted) => integer(element, event)? == *wanted,
-            Value::String(wanted) => text(element, event)? == *wanted,
+    /// The value as it is.
+    pub(crate) fn any(&mut self, node: &'a Node) -> Option<Value<'a>> {
+        match node {
+            Node::String(text) => Some(Value::String(Cow::Borrowed(text))),
+            Node::Attribute(name) => {
+                let value = self.event.get(name);
+                value.or_else(|| self.raise(Error::MissingAttribute(Cow::Borrowed(name))))
+            }
+            Node::Call(it) => self.call(it),
+            Node::Integer(_) | Node::Negate(_) | Node::Product(_) | Node::Sum(_) => {
+                self.integer(node).map(Value::Integer)
+            }
+            Node::Boolean(_)
+            | Node::Exists(_)
+            | Node::Not(_)
+            | Node::Like(_)
+            | Node::In(_)
+            | Node::Comparison(_)
+            | Node::Logic(_) => self.boolean(node).map(Value::Boolean),
+        }
+    }
+
+    /// The value, cast to a Boolean.
+    pub(crate) fn boolean(&mut self, node: &'a Node) -> Option<bool> {
+        match node {
+            Node::Boolean(value) => Some(*value),
+            Node::Exists(name) => Some(self.exists(name)),
+            Node::Not(operand) => Some(!self.boolean(operand)?),
+            Node::Like(like) => self.is_like(like),
+            Node::In(it) => Some(self.is_in(it)? != it.negated),
+            Node::Comparison(chain) => self.compare(chain),
+            Node::Logic(chain) => self.decide(chain),
+            Node::Integer(_)
+            | Node::String(_)
+            | Node::Attribute(_)
+            | Node::Negate(_)
+            | Node::Product(_)
+            | Node::Sum(_)
+            | Node::Call(_) => {
+                let value = self.any(node)?;
+                self.keep(value.into_boolean())
+            }
+        }
+    }
+
+    /// The value, cast to an Integer.
+    pub(crate) fn integer(&mut self, node: &'a Node) -> Option<i32> {
+        match node {
+            Node::Integer(value) => Some(*value),
+            Node::Negate(operand) => {
+                let number = self.integer(operand)?;
+                self.keep(number.checked_neg().ok_or(OVERFLOW))
+            }
+            Node::Product(chain) => self.fold(chain, multiply),
+            Node::Sum(chain) => self.fold(chain, add),
+            Node::Boolean(_)
+            | Node::String(_)
+            | Node::Attribute(_)
+            | Node::Exists(_)
+            | Node::Not(_)
+            | Node::Like(_)
+            | Node::In(_)
+            | Node::Comparison(_)
+            | Node::Logic(_)
+            | Node::Call(_) => {
+                let value = self.any(node)?;
+                self.keep(value.into_integer())
+            }
+        }
+    }
+
+    /// The value, cast to a String.
+    pub(crate) fn text(&mut self, node: &'a Node) -> Option<Cow<'a, str>> {
+        match node {
+            Node::String(text) => Some(Cow::Borrowed(text)),
+            node => self.any(node).map(Value::into_text),
+        }
+    }
+
+    /// The attributes that every event has are not looked up (section 3.4.4).
+    fn exists(&self, name: &str) -> bool {
+        matches!(name, "id" | "source" | "specversion" | "type") || self.event.get(name).is_some()
+    }
+
+    fn is_like(&mut self, like: &'a Like) -> Option<bool> {
+        let text = self.text(&like.operand)?;
+        match like.pattern.matches(&text) {
+            Ok(matches) => Some(matches != like.negated),
+            Err(TooManySteps) => self.raise(Error::Generic(
+                "LIKE: the pattern takes too many steps for this text",
+            )),
+        }
+    }
+
+    /// As `=`, but it is the left operand's type that is cast to (section 3.4.5).
+    fn is_in(&mut self, it: &'a In) -> Option<bool> {
+        let wanted = self.any(&it.operand)?;
+        for element in &it.set {
+            let equal = match &wanted {
+                Value::Boolean(wanted) => self.boolean(element)? == *wanted,
+                Value::Integer(wanted) => self.integer(element)? == *wanted,
+                Value::String(wanted) => self.text(element)? == *wanted,
+            };
+            if equal {
+                return Some(true);
+            }
+        }
+        Some(false)
+    }
+
+    fn fold<Operator>(
+        &mut self,
+        chain: &'a Chain<Operator>,
+        apply: fn(&Operator, i32, i32) -> Result<i32, Error<'static>>,
+    ) -> Option<i32> {
+        let mut left = self.any(&chain.first)?;
+        for (operator, node) in &chain.rest {
+            // Both operands are evaluated before either is cast, so a missing attribute is told
+            // first.
+            let right = self.any(node)?;
+            let x = self.keep(left.into_integer())?;
+            let y = self.keep(right.into_integer())?;
+            left = Value::Integer(self.keep(apply(operator, x, y))?);
+        }
+        self.keep(left.into_integer())
+    }
+
+    fn compare(&mut self, chain: &'a Chain<Comparison>) -> Option<bool> {
+        let mut rest = chain.rest.iter();
+        let Some((operator, second)) = rest.next() else {
+            return self.boolean(&chain.first);
         };
-        if equal {
-            return Ok(true);
+        let mut holds = self.compare_two(&chain.first, *operator, second)?;
+        for (operator, node) in rest {
+            let right = self.any(node)?;
+            holds = self.holds(Value::Boolean(holds), *operator, right)?;
         }
+        Some(holds)
     }
-    Ok(false)
+
+    /// A literal on the right says at once what the left is cast to.
+    fn compare_two(
+        &mut self,
+        left: &'a Node,
+        operator: Comparison,
+        right: &'a Node,
+    ) -> Option<bool> {
+        let equal = match (operator, right) {
+            (Comparison::Equal | Comparison::NotEqual, Node::String(wanted)) => {
+                *self.text(left)? == **wanted
+            }
+            (Comparison::Equal | Comparison::NotEqual, Node::Integer(wanted)) => {
+                self.integer(left)? == *wanted
+            }
+            (Comparison::Equal | Comparison::NotEqual, Node::Boolean(wanted)) => {
+                self.boolean(left)? == *wanted
+            }
+            _ => {
+                let (left, right) = (self.any(left)?, self.any(right)?);
+                return self.holds(left, operator, right);
+            }
+        };
+        Some(equal == (operator == Comparison::Equal))
+    }
+
+    /// `=` and `!=` cast the left operand to the type of the right one (section 3.7); the others
+    /// compare Integers.
+    fn holds(&mut self, left: Value<'a>, operator: Comparison, right: Value<'a>) -> Option<bool> {
+        let order = match operator {
+            Comparison::Equal => return Some(self.keep(left.cast(right.ty()))? == right),
+            Comparison::NotEqual => return Some(self.keep(left.cast(right.ty()))? != right),
+            Comparison::Less => Ordering::is_lt,
+            Comparison::LessOrEqual => Ordering::is_le,
+            Comparison::Greater => Ordering::is_gt,
+            Comparison::GreaterOrEqual => Ordering::is_ge,
+        };
+        let x = self.keep(left.into_integer())?;
+        let y = self.keep(right.into_integer())?;
+        Some(order(x.cmp(&y)))
+    }
+
+    /// From left to right, leaving out what cannot change the result (section 3.4.2).
+    fn decide(&mut self, chain: &'a Chain<Logic>) -> Option<bool> {
+        let mut left = self.boolean(&chain.first)?;
+        for (operator, node) in &chain.rest {
+            left = match operator {
+                Logic::And => left && self.boolean(node)?,
+                Logic::Or => left || self.boolean(node)?,
+                Logic::Xor => left != self.boolean(node)?,
+            };
+        }
+        Some(left)
+    }
 }
 
-fn fold<'a, A: Attributes + ?Sized, Operator>(
-    chain: &'a Chain<Operator>,
-    event: &'a A,
-    apply: fn(&Operator, i32, i32) -> core::result::Result<i32, Error<'static>>,
-) -> Result<'a, i32> {
-    let mut rest = chain.rest.iter();
-    // Both operands are evaluated before either is cast, so a missing attribute is told first.
-    let first = any(&chain.first, event)?;
-    let Some((operator, node)) = rest.next() else {
-        return Ok(first.into_integer()?);
-    };
-    let second = any(node, event)?;
-    let mut left = apply(operator, first.into_integer()?, second.into_integer()?)?;
-    for (operator, node) in rest {
-        left = apply(operator, left, integer(node, event)?)?;
-    }
-    Ok(left)
-}
-
-fn multiply(operator: &Product, x: i32, y: i32) -> core::result::Result<i32, Error<'static>> {
+fn multiply(operator: &Product, x: i32, y: i32) -> Result<i32, Error<'static>> {
     match operator {
         Product::Times => x.checked_mul(y).ok_or(OVERFLOW),
         Product::Divide | Product::Remainder if y == 0 => Err(Error::Math("division by zero")),
@@ -183,7 +278,7 @@ fn multiply(operator: &Product, x: i32, y: i32) -> core::result::Result<i32, Err
     }
 }
 
-fn add(operator: &Sum, x: i32, y: i32) -> core::result::Result<i32, Error<'static>> {
+fn add(operator: &Sum, x: i32, y: i32) -> Result<i32, Error<'static>> {
     let sum = match operator {
         Sum::Plus => x.checked_add(y),
         Sum::Minus => x.checked_sub(y),
@@ -192,70 +287,3 @@ fn add(operator: &Sum, x: i32, y: i32) -> core::result::Result<i32, Error<'stati
 }
 
 const OVERFLOW: Error<'static> = Error::Math("the result is beyond -2147483648 to 2147483647");
-
-fn compare<'a, A: Attributes + ?Sized>(
-    chain: &'a Chain<Comparison>,
-    event: &'a A,
-) -> Result<'a, bool> {
-    let mut rest = chain.rest.iter();
-    let Some((operator, second)) = rest.next() else {
-        return boolean(&chain.first, event);
-    };
-    let mut holds = compare_two(&chain.first, *operator, second, event)?;
-    for (operator, node) in rest {
-        holds = holds_for(Value::Boolean(holds), *operator, any(node, event)?)?;
-    }
-    Ok(holds)
-}
-
-/// A literal on the right says at once what the left is cast to.
-fn compare_two<'a, A: Attributes + ?Sized>(
-    left: &'a Node,
-    operator: Comparison,
-    right: &'a Node,
-    event: &'a A,
-) -> Result<'a, bool> {
-    let equal = match (operator, right) {
-        (Comparison::Equal | Comparison::NotEqual, Node::String(wanted)) => {
-            *text(left, event)? == **wanted
-        }
-        (Comparison::Equal | Comparison::NotEqual, Node::Integer(wanted)) => {
-            integer(left, event)? == *wanted
-        }
-        (Comparison::Equal | Comparison::NotEqual, Node::Boolean(wanted)) => {
-            boolean(left, event)? == *wanted
-        }
-        _ => return holds_for(any(left, event)?, operator, any(right, event)?),
-    };
-    Ok(equal == (operator == Comparison::Equal))
-}
-
-/// `=` and `!=` cast the left operand to the type of the right one (section 3.7); the others
-/// compare Integers.
-fn holds_for<'a>(left: Value<'a>, operator: Comparison, right: Value<'a>) -> Result<'a, bool> {
-    Ok(match operator {
-        Comparison::Equal => left.cast(right.ty())? == right,
-        Comparison::NotEqual => left.cast(right.ty())? != right,
-        Comparison::Less => order(left, right)?.is_lt(),
-        Comparison::LessOrEqual => order(left, right)?.is_le(),
-        Comparison::Greater => order(left, right)?.is_gt(),
-        Comparison::GreaterOrEqual => order(left, right)?.is_ge(),
-    })
-}
-
-fn order<'a>(left: Value<'a>, right: Value<'a>) -> Result<'a, Ordering> {
-    Ok(left.into_integer()?.cmp(&right.into_integer()?))
-}
-
-/// From left to right, leaving out what cannot change the result (section 3.4.2).
-fn decide<'a, A: Attributes + ?Sized>(chain: &'a Chain<Logic>, event: &'a A) -> Result<'a, bool> {
-    let mut left = boolean(&chain.first, event)?;
-    for (operator, node) in &chain.rest {
-        left = match operator {
-            Logic::And => left && boolean(node, event)?,
-            Logic::Or => left || boolean(node, event)?,
-            Logic::Xor => left != boolean(node, event)?,
-        };
-    }
-    Ok(left)
-}

@@ -76,7 +76,8 @@ impl Expression {
     /// Whether the event passes the expression as a filter: the value is the Boolean `true`, and
     /// there is no error (section 1.2).
     pub fn matches<A: Attributes + ?Sized>(&self, event: &A) -> bool {
-        matches!(evaluate::any(&self.root, event), Ok(Value::Boolean(true)))
+        let value = evaluate::Evaluator::new(event).any(&self.root);
+        value == Some(Value::Boolean(true))
     }
 
     /// The attributes that the expression reads or asks the existence of, from left to right, as

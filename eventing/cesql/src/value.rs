@@ -53,6 +53,7 @@ pub enum Value<'a> {
 impl<'a> Value<'a> {
     /// The value's type.
     #[must_use]
+    #[inline]
     pub const fn ty(&self) -> Type {
         match self {
             Self::Boolean(_) => Type::Boolean,
@@ -86,6 +87,7 @@ impl<'a> Value<'a> {
     ///
     /// # Errors
     /// [`Error::Cast`].
+    #[inline]
     pub fn into_boolean(self) -> Result<bool, Error<'a>> {
         match self {
             Self::Boolean(value) => Ok(value),
@@ -104,6 +106,7 @@ impl<'a> Value<'a> {
     ///
     /// # Errors
     /// [`Error::Cast`].
+    #[inline]
     pub fn into_integer(self) -> Result<i32, Error<'a>> {
         match self {
             Self::Boolean(value) => Ok(value.into()),
@@ -117,6 +120,7 @@ impl<'a> Value<'a> {
 
     /// Casts to a String (section 3.7): `true`, `false`, or the number in base 10. Never fails.
     #[must_use]
+    #[inline]
     pub fn into_text(self) -> Cow<'a, str> {
         match self {
             Self::Boolean(true) => Cow::Borrowed("true"),

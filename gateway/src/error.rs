@@ -185,7 +185,10 @@ impl Fault {
             Self::MissingCapability(_) => MISSING_CAPABILITY,
             Self::HeaderMismatch(_) => HEADER_MISMATCH,
             Self::UnsupportedVersion(_) => UNSUPPORTED_VERSION,
-            Self::Refused(Refusal::Busy { .. }) | Self::TooManyInFlight => BUSY,
+            Self::Refused(
+                Refusal::Busy { .. } | Refusal::Backlog { .. } | Refusal::DiskFull { .. },
+            )
+            | Self::TooManyInFlight => BUSY,
             Self::Refused(Refusal::UnknownPool(_) | Refusal::Stopping | Refusal::Storage(_))
             | Self::TooManySessions
             | Self::Interrupted
@@ -212,7 +215,11 @@ impl Fault {
                 "supported": era::supported_versions(),
                 "requested": requested,
             })),
-            Self::Refused(Refusal::Busy { retry_after, .. }) => {
+            Self::Refused(
+                Refusal::Busy { retry_after, .. }
+                | Refusal::Backlog { retry_after, .. }
+                | Refusal::DiskFull { retry_after, .. },
+            ) => {
                 let millis = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX);
                 Some(json!({ "retryAfterMs": millis, "retryable": true }))
             }

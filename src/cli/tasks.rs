@@ -211,6 +211,11 @@ mod tests {
             changed_at: "2026-03-01T12:00:00Z".into(),
             traceparent: String::new(),
             asks: vec![],
+            event: None,
+            trigger: None,
+            redrive_of: None,
+            redriven_as: None,
+            dead_letter: None,
             failure: None,
             history: vec![],
         };

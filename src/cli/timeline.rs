@@ -157,6 +157,11 @@ mod tests {
             changed_at: "2026-03-01T12:00:12.300Z".into(),
             asks: Vec::new(),
             traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into(),
+            event: None,
+            trigger: None,
+            redrive_of: None,
+            redriven_as: None,
+            dead_letter: None,
             failure: Some(Failed {
                 error: TaskError {
                     code: -32603,

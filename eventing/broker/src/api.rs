@@ -9,11 +9,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use dormouse_contract::suspension::Answer;
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
+use crate::command::Command;
 use crate::config::Config;
 use crate::depth::Depths;
 use crate::error::{Error, Refusal};
+use crate::event::Fact;
 use crate::ledger::{Given, Ledger, Sweep};
 use crate::object;
 use crate::record::{TaskFilter, TaskRecord};
@@ -22,11 +24,14 @@ use crate::task::{
     Accepted, Answered, AttemptToken, Claim, Ending, NewTask, Report, Standing, State, Stepped,
     TaskId,
 };
-use crate::waiters::{Hub, Waiter};
-use crate::writer::{Command, Desk, Writer, now};
+use crate::waiters::{Attempt, Hub, Waiter};
+use crate::writer::{Desk, Writer, now};
 
 /// The stream of claims for one dispatcher. Each is already committed as running.
 pub type Claims = mpsc::UnboundedReceiver<Claim>;
+
+/// So many facts wait for who looks on slowly; then the oldest are lost to it.
+const FEED: usize = 1_024;
 
 /// How long after a commit the log is copied into the database file.
 const CHECKPOINT_DELAY: Duration = Duration::from_millis(100);
@@ -37,6 +42,7 @@ pub struct Broker {
     writer: Arc<Writer>,
     hub: Hub,
     depths: Depths,
+    feed: broadcast::Sender<Fact>,
     shared: Arc<Shared>,
 }
 
@@ -66,7 +72,9 @@ impl Broker {
         let durability = config.durability;
         let (claim_sender, claims) = mpsc::unbounded_channel();
         let hub = Hub::default();
-        let mut ledger = Ledger::new(Store::new(conn), config, hub.clone(), claim_sender);
+        let feed = broadcast::Sender::new(FEED);
+        let store = Store::new(conn);
+        let mut ledger = Ledger::new(store, config, hub.clone(), claim_sender, feed.clone());
         ledger.begin()?;
         let (waiting, interrupted) = ledger.recover(now())?;
         ledger.commit()?;
@@ -87,6 +95,7 @@ impl Broker {
         Ok(Self {
             hub,
             depths,
+            feed,
             shared: Arc::new(Shared {
                 reader: Mutex::new(reader),
                 claims: Mutex::new(Some(claims)),
@@ -114,16 +123,6 @@ impl Broker {
     /// [`Refusal`]: nothing is stored.
     pub async fn accept(&self, task: NewTask) -> Result<Accepted, Refusal> {
         self.ask(|reply| Command::Accept(Box::new(task), reply))
-            .await
-            .unwrap_or(Err(Refusal::Stopping))
-    }
-
-    /// Accepts all of these tasks in one commit, or none.
-    ///
-    /// # Errors
-    /// [`Refusal`]: nothing is stored.
-    pub async fn accept_all(&self, tasks: Vec<NewTask>) -> Result<(), Refusal> {
-        self.ask(|reply| Command::AcceptAll(tasks, reply))
             .await
             .unwrap_or(Err(Refusal::Stopping))
     }
@@ -275,10 +274,10 @@ impl Broker {
         self.hub.progress(task, token, notification)
     }
 
-    /// The pool that runs the task, when this is the secret of its running attempt.
+    /// The running attempt of a task, when this is its secret.
     #[must_use]
-    pub fn pool_of(&self, task: TaskId, token: AttemptToken) -> Option<Arc<str>> {
-        self.hub.pool_of(task, token)
+    pub fn attempt(&self, task: TaskId, token: AttemptToken) -> Option<Attempt> {
+        self.hub.attempt(task, token)
     }
 
     /// Lists tasks, the newest first.
@@ -312,6 +311,20 @@ impl Broker {
         self.depths.read()
     }
 
+    /// What is committed from now on.
+    #[must_use]
+    pub fn feed(&self) -> broadcast::Receiver<Fact> {
+        self.feed.subscribe()
+    }
+
+    /// Hands out nothing more of a pool (`None`: of any) while `held`; what comes is stored and waits.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`].
+    pub async fn hold(&self, pool: Option<Arc<str>>, held: bool) -> Result<(), Error> {
+        self.ask(|done| Command::Hold { pool, held, done }).await
+    }
+
     /// How many batches have been committed since the start.
     #[must_use]
     pub fn commits(&self) -> u64 {
@@ -325,7 +338,7 @@ impl Broker {
         self.hub.close();
     }
 
-    async fn ask<T>(
+    pub(crate) async fn ask<T>(
         &self,
         command: impl FnOnce(oneshot::Sender<T>) -> Command,
     ) -> Result<T, Error> {
@@ -334,7 +347,7 @@ impl Broker {
         answer.await.map_err(|_| Error::Stopped)
     }
 
-    async fn read<T: Send + 'static>(
+    pub(crate) async fn read<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, Error> {

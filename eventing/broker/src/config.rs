@@ -30,6 +30,19 @@ pub struct Config {
     pub keep_failed: Duration,
     /// How long an idempotency key is remembered. Default 24 h.
     pub keep_keys: Duration,
+    /// How long events are kept; those that a task refers to stay as long as it does. Default 24 h.
+    pub keep_events: Duration,
+    /// For how long an event that comes again (the same `source` and `id`) is known. Default 10
+    /// minutes.
+    pub duplicate_window: Duration,
+    /// Among how many of the newest events it is known. Default 400,000.
+    pub most_known: usize,
+    /// How many pools an event may come through, from reply to reply. Default 16.
+    pub max_hops: u32,
+    /// How many tasks of events may wait, in all pools together. Default 1,000,000.
+    pub max_backlog: usize,
+    /// With fewer free bytes on the disk nothing new is taken. Default 128 MiB.
+    pub disk_reserve: u64,
 }
 
 impl Config {
@@ -44,6 +57,12 @@ impl Config {
             keep_ended: DAY,
             keep_failed: DAY * 7,
             keep_keys: DAY,
+            keep_events: DAY,
+            duplicate_window: Duration::from_secs(600),
+            most_known: 400_000,
+            max_hops: 16,
+            max_backlog: 1_000_000,
+            disk_reserve: 128 << 20,
         }
     }
 }

@@ -15,6 +15,28 @@ pub enum Refusal {
         /// When to try again.
         retry_after: Duration,
     },
+    /// Too many events wait already: the producer should come back later.
+    #[error(
+        "{waiting} events wait already, more than this platform keeps waiting; try again in {} s",
+        retry_after.as_secs()
+    )]
+    Backlog {
+        /// How many tasks of events wait.
+        waiting: usize,
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// The disk is nearly full: what is left is for what has been promised.
+    #[error(
+        "the disk of the data directory has {} MiB left, too little to take more; make room, then \
+         try again", free >> 20
+    )]
+    DiskFull {
+        /// The free bytes.
+        free: u64,
+        /// When to try again.
+        retry_after: Duration,
+    },
     /// No pool of this name is registered.
     #[error("no pool `{0}` is registered")]
     UnknownPool(String),
@@ -36,7 +58,11 @@ impl Refusal {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Busy { .. } | Self::Stopping | Self::Storage(_) => true,
+            Self::Busy { .. }
+            | Self::Backlog { .. }
+            | Self::DiskFull { .. }
+            | Self::Stopping
+            | Self::Storage(_) => true,
             Self::UnknownPool(_) | Self::KeyReused => false,
         }
     }
@@ -72,6 +98,9 @@ pub enum Error {
         "the answers cannot be read: {0}; give an object that has {{\"result\": …}} or {{\"error\": …}} by the name of each ask"
     )]
     Answers(String),
+    /// A dead letter cannot be accepted again now.
+    #[error(transparent)]
+    Refused(Refusal),
     /// The broker was opened outside of a Tokio runtime.
     #[error("the broker needs a Tokio runtime to run on")]
     NoRuntime,

@@ -7,13 +7,18 @@
 //! Payloads are bytes to the broker; it knows no MCP, no session and no function.
 
 mod api;
+mod command;
 pub mod config;
 mod depth;
+mod disk;
 mod effect;
 mod error;
+pub mod event;
 mod history;
+mod lane;
 mod lanes;
 mod ledger;
+mod log;
 mod object;
 mod record;
 mod retry;
@@ -21,15 +26,21 @@ mod store;
 pub mod task;
 mod transition;
 mod waiters;
+mod window;
 mod writer;
 
 pub use api::{Broker, Claims};
 pub use config::{Config, Durability};
 pub use error::{Error, Refusal};
-pub use record::{HistoryEntry, OpenAsk, TaskFilter, TaskRecord};
+pub use event::{
+    EventFilter, EventRecord, EventType, Fact, NewEvent, Note, Published, Route, Seq, StoredEvent,
+    Way,
+};
+pub use ledger::{SINKS, Selection};
+pub use record::{DeadLetter, HistoryEntry, OpenAsk, TaskFilter, TaskRecord};
 pub use task::{
     Accepted, Answered, Asks, AttemptToken, Claim, Ending, Idempotency, Millis, NewTask, Replay,
     Report, Standing, State, Stepped, TaskId, Work,
 };
 pub use transition::Change;
-pub use waiters::{News, Waiter};
+pub use waiters::{Attempt, News, Waiter};

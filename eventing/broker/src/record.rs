@@ -4,6 +4,7 @@ use dormouse_contract::task::Failed;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::event::Seq;
 use crate::task::{State, TaskId};
 
 /// Which tasks to list: the newest first; absent means any.
@@ -14,7 +15,13 @@ pub struct TaskFilter {
     pub pool: Option<String>,
     /// Only in this state.
     pub state: Option<State>,
-    /// Only dead letters: failed tasks whose attempts are used up.
+    /// Only of this capability: a tool's name, or an event's type.
+    pub capability: Option<String>,
+    /// Only those that this event became.
+    pub event: Option<Seq>,
+    /// Only of events from this source.
+    pub source: Option<String>,
+    /// Only dead letters: failed tasks whose attempts are used up, neither redriven nor discarded.
     pub dead: bool,
     /// Only of this caller.
     pub principal: Option<String>,
@@ -51,12 +58,41 @@ pub struct TaskRecord {
     /// What it waits for, while it is suspended; empty in lists.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub asks: Vec<OpenAsk>,
+    /// The event that it handles.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub event: Option<Seq>,
+    /// The trigger that took the event.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub trigger: Option<String>,
+    /// The dead letter that it runs again.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub redrive_of: Option<TaskId>,
+    /// The task that runs it again.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub redriven_as: Option<TaskId>,
+    /// Whether it is or was a dead letter.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub dead_letter: Option<DeadLetter>,
     /// How it ended, when it failed.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub failure: Option<Failed>,
     /// Every transition, oldest first; empty in lists.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub history: Vec<HistoryEntry>,
+}
+
+/// What has become of a dead letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum DeadLetter {
+    /// It waits to be redriven or discarded.
+    Open,
+    /// It runs again as another task.
+    Redriven,
+    /// Nobody wants it any more.
+    Discarded,
+    /// It was sent on to its dead letter sink.
+    Forwarded,
 }
 
 /// An ask that nobody has answered yet.

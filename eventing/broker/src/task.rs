@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::event::{NewEvent, Way};
+
 /// Milliseconds since the Unix epoch.
 pub type Millis = i64;
 
@@ -32,6 +34,12 @@ impl TaskId {
     pub(crate) fn at(now: Millis, random: [u8; 10]) -> Self {
         let millis = u64::try_from(now).unwrap_or_default();
         Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
+    }
+
+    /// When it was made.
+    pub(crate) fn millis(self) -> Millis {
+        let [a, b, c, d, e, f, ..] = *self.0.as_bytes();
+        i64::from_be_bytes([0, 0, a, b, c, d, e, f])
     }
 
     /// The id in 16 bytes, which sort as the ids do.
@@ -123,6 +131,8 @@ pub enum Work {
         attributes: Bytes,
         /// The payload.
         data: Bytes,
+        /// The way it came.
+        way: Way,
     },
 }
 
@@ -224,6 +234,14 @@ pub enum Report {
     /// The MCP result to the letter (for a call), or the reply event as structured JSON (for an
     /// event); empty when there is none.
     Completed(Bytes),
+    /// The function replied to an event with another: the task is completed, and the reply taken, in
+    /// one commit.
+    Replied {
+        /// The reply as structured JSON.
+        reply: Bytes,
+        /// The same as it enters the log.
+        event: Box<NewEvent>,
+    },
     /// The round ended with these open asks.
     Suspended(Asks),
     /// The attempt failed; whether another follows is the broker's decision.

@@ -11,7 +11,8 @@ use std::task::{Poll, Waker};
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
-use crate::task::{AttemptToken, Claim, Ending, TaskId};
+use crate::event::Way;
+use crate::task::{AttemptToken, Claim, Ending, TaskId, Work};
 
 /// What a waiter hears.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,9 +114,18 @@ impl Mailbox {
     }
 }
 
+/// A running attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// The pool that runs it.
+    pub pool: Arc<str>,
+    /// The way of the event that it handles; for a call none.
+    pub way: Way,
+}
+
 #[derive(Debug)]
-struct Attempt {
-    pool: Arc<str>,
+struct Running {
+    attempt: Attempt,
     token: AttemptToken,
     cancelled: CancellationToken,
 }
@@ -123,7 +133,7 @@ struct Attempt {
 #[derive(Debug, Default)]
 struct Entry {
     listeners: Vec<Arc<Mailbox>>,
-    running: Option<Attempt>,
+    running: Option<Running>,
     /// Where the listeners of this id went, when its call joined another task.
     joined: Option<TaskId>,
 }
@@ -192,8 +202,14 @@ impl Hub {
 
     /// Makes an attempt known, so that its progress is believed and its end can be called.
     pub(crate) fn start(&self, claim: &Claim) {
-        self.lock().entry(claim.task).or_default().running = Some(Attempt {
-            pool: Arc::clone(&claim.pool),
+        self.lock().entry(claim.task).or_default().running = Some(Running {
+            attempt: Attempt {
+                pool: Arc::clone(&claim.pool),
+                way: match &claim.work {
+                    Work::Call(_) => Way::default(),
+                    Work::Event { way, .. } => way.clone(),
+                },
+            },
             token: claim.token,
             cancelled: claim.cancelled.clone(),
         });
@@ -244,10 +260,10 @@ impl Hub {
     }
 
     /// The pool whose running attempt this is.
-    pub(crate) fn pool_of(&self, task: TaskId, token: AttemptToken) -> Option<Arc<str>> {
+    pub(crate) fn attempt(&self, task: TaskId, token: AttemptToken) -> Option<Attempt> {
         let entries = self.lock();
         let running = entries.get(&task)?.running.as_ref()?;
-        (running.token == token).then(|| Arc::clone(&running.pool))
+        (running.token == token).then(|| running.attempt.clone())
     }
 
     pub(crate) fn progress(&self, task: TaskId, token: AttemptToken, notification: &Bytes) -> bool {

@@ -12,18 +12,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
 use tokio::sync::Notify;
 
+use crate::command::Command;
 use crate::config::Durability;
 use crate::depth::Depths;
 use crate::effect::{Effect, Reply};
 use crate::error::{Error, Refusal};
-use crate::ledger::{Given, Ledger, Sweep};
+use crate::ledger::{Ledger, Sweep};
 use crate::store::Lock;
-use crate::task::{
-    Accepted, Answered, AttemptToken, Millis, NewTask, Report, Standing, State, Stepped, TaskId,
-};
+use crate::task::{Answered, Millis, Stepped};
 
 /// The most commands of one commit: bounds how long the first of them waits.
 const BATCH: usize = 256;
@@ -36,69 +34,6 @@ const FAILURE_PAUSE: Duration = Duration::from_millis(100);
 
 /// The longest sleep while nothing happens: a clock that is set back is noticed after it.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
-
-/// What callers ask of the writer.
-#[derive(Debug)]
-pub(crate) enum Command {
-    Accept(Box<NewTask>, Reply<Result<Accepted, Refusal>>),
-    AcceptAll(Vec<NewTask>, Reply<Result<(), Refusal>>),
-    Settle(
-        TaskId,
-        AttemptToken,
-        Report,
-        Reply<Result<Option<State>, Error>>,
-    ),
-    Cancel(
-        TaskId,
-        Option<String>,
-        String,
-        Reply<Result<Option<State>, Error>>,
-    ),
-    Answer {
-        task: TaskId,
-        principal: Option<String>,
-        round: u32,
-        given: Given,
-        reply: Reply<Result<Answered, Error>>,
-    },
-    Step {
-        task: TaskId,
-        token: AttemptToken,
-        name: String,
-        result: Bytes,
-        reply: Reply<Result<Stepped, Error>>,
-    },
-    /// Where a task stands that may have no row.
-    Standing(TaskId, Reply<Result<Option<Standing>, Error>>),
-    OpenPool {
-        pool: Arc<str>,
-        slots: usize,
-        queue_limit: usize,
-        done: Reply<()>,
-    },
-    ClosePool(Arc<str>, Reply<()>),
-    Stop(Reply<()>),
-}
-
-impl Command {
-    /// Says that nothing was done because the store failed.
-    fn fail(self, why: &str) {
-        // Whoever dropped the other end does not want to know.
-        match self {
-            Self::Accept(_, reply) => drop(reply.send(Err(Refusal::Storage(why.to_owned())))),
-            Self::AcceptAll(_, reply) => drop(reply.send(Err(Refusal::Storage(why.to_owned())))),
-            Self::Settle(_, _, _, reply) | Self::Cancel(_, _, _, reply) => {
-                drop(reply.send(Err(Error::Storage(why.to_owned()))));
-            }
-            Self::Answer { reply, .. } => drop(reply.send(Err(Error::Storage(why.to_owned())))),
-            Self::Step { reply, .. } => drop(reply.send(Err(Error::Storage(why.to_owned())))),
-            Self::Standing(_, reply) => drop(reply.send(Err(Error::Storage(why.to_owned())))),
-            Self::OpenPool { done, .. } | Self::ClosePool(_, done) | Self::Stop(done) => {
-                drop(done);
-            }
-        }
-    }
-}
 
 /// What has been asked and not yet been done.
 #[derive(Debug, Default)]
@@ -282,10 +217,36 @@ impl Desk {
                 ledger.tell(Effect::Accepted(reply, answer));
                 error
             }
-            Command::AcceptAll(tasks, reply) => {
-                let (answer, error) = split(ledger.accept_all(tasks, now), Err(Refusal::Stopping));
-                ledger.tell(Effect::AllAccepted(reply, answer));
+            Command::Publish {
+                entries,
+                note,
+                reply,
+            } => {
+                let published = ledger.publish(entries, note.as_ref(), now);
+                let (answer, error) = split(published, Err(Refusal::Stopping));
+                ledger.tell(Effect::Published(reply, answer));
                 error
+            }
+            Command::Redrive(selection, reply) => {
+                let (redriven, error) = split(ledger.redrive(&selection, now), Ok(Vec::new()));
+                ledger.tell(Effect::Redriven(reply, redriven));
+                error
+            }
+            Command::Discard(selection, reason, reply) => {
+                let discarded = ledger.discard(&selection, &reason, now);
+                let (discarded, error) = split(discarded, Vec::new());
+                ledger.tell(Effect::Discarded(reply, discarded));
+                error
+            }
+            Command::Note(note, reply) => {
+                let ((), error) = split(ledger.put_note(&note), ());
+                ledger.tell(Effect::Noted(reply));
+                error
+            }
+            Command::Hold { pool, held, done } => {
+                ledger.hold(pool.as_ref(), held);
+                let _ = done.send(());
+                Ok(())
             }
             Command::Settle(task, token, report, reply) => {
                 let (state, error) = split(ledger.settle(task, token, report, now), None);

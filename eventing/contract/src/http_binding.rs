@@ -181,6 +181,14 @@ pub fn read_many(headers: &HeaderMap, body: Bytes) -> Result<Received, BindingEr
     }
 }
 
+/// Reads one event in the JSON event format.
+///
+/// # Errors
+/// [`BindingError`]: it is no valid event.
+pub fn read_structured(body: &[u8]) -> Result<Event, BindingError> {
+    json_format::parse(body)
+}
+
 fn content_type(headers: &HeaderMap) -> Result<Option<&str>, BindingError> {
     let mut values = headers.get_all(CONTENT_TYPE).iter();
     match (values.next(), values.next()) {

@@ -40,6 +40,9 @@ pub const POOL_TOKEN: &str = "pooltoken";
 pub const DEADLINE: &str = "deadline";
 /// Extension: who calls.
 pub const PRINCIPAL: &str = "principal";
+/// Extension: how many pools the event came through, from reply to reply (an integer). Who passes a
+/// delivered event on keeps it, so that a loop ends.
+pub const HOPS: &str = "dormousehops";
 /// Extension: W3C trace context (CloudEvents distributed tracing).
 pub const TRACEPARENT: &str = "traceparent";
 

@@ -3,23 +3,24 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use dormouse_broker::{Claim, Claims, Error, Millis, Report, State, Work};
+use dormouse_broker::{Claim, Claims, Error, Millis, Report, SINKS, State, Way, Work};
 use dormouse_contract::Event;
 use dormouse_contract::balance::AFFINITY_HEADER;
 use dormouse_contract::event::ExtensionValue;
 use dormouse_contract::http_binding::{self, BindingError};
 use dormouse_contract::registration::Unwritten;
 use dormouse_contract::task::{
-    ATTEMPT, ATTEMPT_TOKEN, DEADLINE, DELIVERY_SECRET_HEADER, POOL, PRINCIPAL, REQUESTED, ROUND,
-    TASK_ID, TRACEPARENT,
+    ATTEMPT, ATTEMPT_TOKEN, DEADLINE, DELIVERY_SECRET_HEADER, HOPS, POOL, PRINCIPAL, REQUESTED,
+    ROUND, TASK_ID, TRACEPARENT,
 };
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use tower::ServiceExt as _;
 use tracing::Instrument as _;
 
 use crate::breaker::Deadline;
+use crate::publish::Sender;
 use crate::registry::{Coordinator, Pool};
-use crate::reply::{self, Kind};
+use crate::reply::{self, Answer, Kind};
 use crate::splice;
 
 #[cfg(test)]
@@ -48,13 +49,14 @@ impl Coordinator {
     async fn attempt(&self, claim: Claim) {
         let (task, token, cancelled) = (claim.task, claim.token, claim.cancelled.clone());
         let (name, capability) = (claim.pool.clone(), claim.capability.clone());
+        let sender = sender(&claim);
         let pool = self.pool(&name);
         let metrics = pool.as_ref().map(|pool| pool.metrics.clone());
         let deliver = async {
             match pool {
                 Some(pool) => {
                     self.tell_waking(&pool, &claim);
-                    deliver(pool, claim).await
+                    self.with_routes(deliver(pool, claim).await, &sender)
                 }
                 None => reply::pool_gone(&claim.pool),
             }
@@ -97,6 +99,17 @@ impl Coordinator {
 }
 
 impl Coordinator {
+    /// A reply goes on to whoever has a trigger for it.
+    fn with_routes(&self, answer: Answer, sender: &Sender) -> Report {
+        match answer {
+            Answer::Report(report) => report,
+            Answer::Reply { event, reply } => Report::Replied {
+                event: Box::new(self.incoming(event, sender)),
+                reply,
+            },
+        }
+    }
+
     /// Tells a caller who asked for progress that the function is waking. -1, because progress has
     /// to rise, and the function's own begins at 0.
     fn tell_waking(&self, pool: &Pool, claim: &Claim) {
@@ -118,6 +131,19 @@ impl Coordinator {
     }
 }
 
+/// Whatever the function of this claim sends comes from it.
+fn sender(claim: &Claim) -> Sender {
+    let way = match &claim.work {
+        Work::Call(_) => Way::default(),
+        Work::Event { way, .. } => way.clone(),
+    };
+    Sender {
+        cause: Some(claim.task),
+        way: Some(way.through(&claim.pool)),
+        trace: Some(claim.trace),
+    }
+}
+
 fn wants_progress(request: &[u8]) -> bool {
     #[derive(serde::Deserialize)]
     struct Asked {
@@ -132,7 +158,7 @@ fn wants_progress(request: &[u8]) -> bool {
     serde_json::from_slice::<Asked>(request).is_ok_and(|asked| asked.client.progress)
 }
 
-async fn deliver(pool: Pool, claim: Claim) -> Report {
+async fn deliver(pool: Pool, claim: Claim) -> Answer {
     let kind = match claim.work {
         Work::Call(_) => Kind::Call,
         Work::Event { .. } => Kind::Event,
@@ -142,17 +168,17 @@ async fn deliver(pool: Pool, claim: Claim) -> Report {
     let timeout = claim.delivery.timeout;
     let mut request = match request(&pool, claim) {
         Ok(request) => request,
-        Err(error) => return reply::unreadable(&error),
+        Err(error) => return Answer::Report(reply::unreadable(&error)),
     };
     let unwritten = Unwritten::default();
     let deadline = tokio::time::Instant::now() + Duration::from_millis(left);
     request.extensions_mut().insert(unwritten.clone());
     request.extensions_mut().insert(Deadline(deadline));
     match tokio::time::timeout_at(deadline, pool.route.oneshot(request)).await {
-        Ok(Ok(response)) => reply::report(kind, &name, response),
-        Ok(Err(error)) => reply::no_answer(error),
-        Err(_) if unwritten.get() => reply::not_woken(&name, timeout),
-        Err(_) => reply::timed_out(&name, timeout),
+        Ok(Ok(response)) => reply::read(kind, &name, response),
+        Ok(Err(error)) => Answer::Report(reply::no_answer(error)),
+        Err(_) if unwritten.get() => Answer::Report(reply::not_woken(&name, timeout)),
+        Err(_) => Answer::Report(reply::timed_out(&name, timeout)),
     }
 }
 
@@ -178,6 +204,10 @@ fn request(pool: &Pool, claim: Claim) -> Result<http::Request<Bytes>, BindingErr
     complete(&mut headers, pool, &claim);
     let mut request = http::Request::new(body);
     *request.method_mut() = http::Method::POST;
+    // A sink is another address for each claim; any other pool's service knows its own.
+    if *claim.pool == *SINKS {
+        *request.uri_mut() = claim.capability.parse().unwrap_or_default();
+    }
     *request.headers_mut() = headers;
     Ok(request)
 }
@@ -195,11 +225,15 @@ fn event(claim: &Claim) -> Result<Event, BindingError> {
             event.subject = Some(claim.capability.to_string());
             Ok(event)
         }
-        Work::Event { attributes, data } => {
-            let mut headers = HeaderMap::new();
-            let structured = HeaderValue::from_static(http_binding::STRUCTURED);
-            headers.insert(http::header::CONTENT_TYPE, structured);
-            let mut event = http_binding::read(&headers, attributes.clone())?;
+        Work::Event {
+            attributes,
+            data,
+            way,
+        } => {
+            let mut event = http_binding::read_structured(attributes)?;
+            if way.hops > 0 {
+                event = event.with_extension(HOPS, integer(way.hops));
+            }
             event.data = (!data.is_empty()).then(|| data.clone());
             Ok(event)
         }

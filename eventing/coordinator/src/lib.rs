@@ -13,13 +13,16 @@ mod clock;
 mod dispatch;
 mod endpoints;
 mod outside;
+mod publish;
 mod registry;
 mod reply;
+mod routes;
 mod sources;
 mod splice;
 
 pub use breaker::{BreakerState, BreakerView};
 pub use endpoints::{EndpointState, EndpointView, Local};
 pub use outside::{OutsideError, Row, WrongField};
+pub use publish::{Sender, Taken};
 pub use registry::{Coordinator, PoolSecrets, PoolService, Settings};
 pub use sources::{SourceDeclaration, Sources};

@@ -4,13 +4,15 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use crate::routes::Routes;
+use crate::sources::Sources;
 use bytes::Bytes;
 use dormouse_broker::{Broker, Error};
-use dormouse_contract::Manifest;
 use dormouse_contract::announcement::Announcement;
 use dormouse_contract::balance::Balance;
 use dormouse_contract::breaker::BreakerPolicy;
 use dormouse_contract::registration::{CallError, Instances, Registration, Registrations};
+use dormouse_contract::{Event, Manifest};
 use subtle::ConstantTimeEq as _;
 use tokio::sync::{broadcast, watch};
 use tower::util::BoxCloneSyncService;
@@ -19,7 +21,6 @@ use crate::breaker::{BreakerState, BreakerView};
 use crate::dispatch::PoolMetrics;
 use crate::endpoints::{EndpointView, Local, Route};
 use crate::outside::{OutsidePool, OutsidePools};
-use crate::sources::Sources;
 
 /// How a pool is reached: a delivery goes in, the function's answer comes out.
 pub type PoolService = BoxCloneSyncService<http::Request<Bytes>, http::Response<Bytes>, CallError>;
@@ -94,6 +95,7 @@ pub struct Coordinator {
     broker: Broker,
     pools: Arc<RwLock<HashMap<Arc<str>, Pool>>>,
     registrations: Arc<watch::Sender<Registrations>>,
+    routes: Arc<RwLock<Arc<Routes>>>,
     announcements: broadcast::Sender<Announcement>,
     sources: Sources,
     outside: Arc<OutsidePools>,
@@ -116,6 +118,7 @@ impl Coordinator {
             settings,
             pools: Arc::default(),
             registrations: Arc::new(watch::Sender::new(Registrations::default())),
+            routes: Arc::default(),
             announcements: broadcast::Sender::new(ANNOUNCEMENTS),
             sources: Sources::default(),
         }
@@ -169,6 +172,7 @@ impl Coordinator {
                 Some(place) => *place = registration,
                 None => next.push(registration),
             }
+            self.route(&next);
             *all = Arc::new(next);
         });
         Ok(())
@@ -180,12 +184,10 @@ impl Coordinator {
     /// When the broker has stopped.
     pub async fn unregister(&self, pool: &str) -> Result<(), Error> {
         self.registrations.send_modify(|all| {
-            *all = Arc::new(
-                all.iter()
-                    .filter(|other| &*other.pool != pool)
-                    .cloned()
-                    .collect(),
-            );
+            let rest = all.iter().filter(|other| &*other.pool != pool);
+            let rest: Vec<_> = rest.cloned().collect();
+            self.route(&rest);
+            *all = Arc::new(rest);
         });
         self.broker.close_pool(pool.into()).await?;
         self.write().remove(pool);
@@ -212,6 +214,19 @@ impl Coordinator {
             *all = Arc::new(next);
             true
         })
+    }
+
+    /// A route for each trigger that takes the event, in the order of registration.
+    #[must_use]
+    pub fn routes(&self, event: &Event) -> Vec<dormouse_broker::Route> {
+        let routes = Arc::clone(&self.routes.read().unwrap_or_else(PoisonError::into_inner));
+        routes.of(event)
+    }
+
+    /// Events go by the triggers of these pools from now on.
+    fn route(&self, pools: &[Arc<Registration>]) {
+        let routes = Arc::new(Routes::new(pools));
+        *self.routes.write().unwrap_or_else(PoisonError::into_inner) = routes;
     }
 
     /// What functions announce from now on: resources that changed. Nothing is stored.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use dormouse_broker::Report;
+use dormouse_contract::Event;
 use dormouse_contract::http_binding;
 use dormouse_contract::registration::CallError;
 use dormouse_contract::task::{
@@ -26,8 +27,28 @@ pub(crate) enum Kind {
     Event,
 }
 
+/// What a function answered.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// The attempt is over.
+    Report(Report),
+    /// It replied to an event with another.
+    Reply {
+        /// The reply.
+        event: Event,
+        /// The same as structured JSON.
+        reply: Bytes,
+    },
+}
+
+impl From<Report> for Answer {
+    fn from(report: Report) -> Self {
+        Self::Report(report)
+    }
+}
+
 /// Reads a function's answer.
-pub(crate) fn report(kind: Kind, pool: &str, response: Response<Bytes>) -> Report {
+pub(crate) fn read(kind: Kind, pool: &str, response: Response<Bytes>) -> Answer {
     let (head, body) = response.into_parts();
     let retry_after = retry_after(&head.headers);
     if did_not_run(&head.headers) {
@@ -36,14 +57,14 @@ pub(crate) fn report(kind: Kind, pool: &str, response: Response<Bytes>) -> Repor
             "pool `{pool}` did not start the call ({}){said}",
             head.status
         );
-        return failed(message, Outcome::NotRun, false, retry_after);
+        return failed(message, Outcome::NotRun, false, retry_after).into();
     }
     match head.status {
         StatusCode::OK | StatusCode::ACCEPTED | StatusCode::NO_CONTENT if body.is_empty() => {
-            empty(kind, pool)
+            empty(kind, pool).into()
         }
         StatusCode::OK | StatusCode::ACCEPTED => event(kind, pool, &head.headers, body),
-        status => refused(kind, pool, status, &body, retry_after),
+        status => refused(kind, pool, status, &body, retry_after).into(),
     }
 }
 
@@ -108,22 +129,25 @@ fn empty(kind: Kind, pool: &str) -> Report {
     }
 }
 
-fn event(kind: Kind, pool: &str, headers: &HeaderMap, body: Bytes) -> Report {
+fn event(kind: Kind, pool: &str, headers: &HeaderMap, body: Bytes) -> Answer {
     let rubbish = |why: String| {
         let message = format!("pool `{pool}` answered with something that is no reply: {why}");
         failed(message, Outcome::Unknown, false, None)
     };
     let event = match http_binding::read(headers, body) {
         Ok(event) => event,
-        Err(error) => return rubbish(error.to_string()),
+        Err(error) => return rubbish(error.to_string()).into(),
     };
+    if kind == Kind::Event && !event.is_platform() {
+        return reply(event);
+    }
     let data = event.data.clone().unwrap_or_default();
-    match (event.ty.as_str(), kind) {
-        (COMPLETED, _) => match serde_json::from_slice::<Completed<'_>>(&data) {
+    let report = match event.ty.as_str() {
+        COMPLETED => match serde_json::from_slice::<Completed<'_>>(&data) {
             Ok(completed) => Report::Completed(sub_slice(&data, completed.result.get())),
             Err(error) => rubbish(format!("its data is not `{{\"result\": …}}`: {error}")),
         },
-        (FAILED, _) => match serde_json::from_slice::<Failed>(&data) {
+        FAILED => match serde_json::from_slice::<Failed>(&data) {
             Ok(failure) => {
                 let last = failure.outcome == Outcome::Failed || is_misfit(failure.error.code);
                 Report::Failed {
@@ -134,23 +158,27 @@ fn event(kind: Kind, pool: &str, headers: &HeaderMap, body: Bytes) -> Report {
             }
             Err(error) => rubbish(format!("its data is not a failure: {error}")),
         },
-        (SUSPENDED, _) => match asks::read(&data) {
+        SUSPENDED => match asks::read(&data) {
             Ok(asks) => Report::Suspended(asks),
             Err(why) => {
                 let message = format!("pool `{pool}` asked for something unusable: {why}");
                 failed(message, Outcome::Failed, true, None)
             }
         },
-        (_, Kind::Event) => {
-            let mut event = event;
-            for token in [ATTEMPT_TOKEN, POOL_TOKEN] {
-                event.extensions.remove(token);
-            }
-            let (_, structured) = http_binding::write_structured(&event);
-            Report::Completed(structured)
-        }
-        (other, Kind::Call) => rubbish(format!("event type `{other}` answers no call")),
+        other => rubbish(match kind {
+            Kind::Call => format!("event type `{other}` answers no call"),
+            Kind::Event => format!("event type `{other}` is the platform's own"),
+        }),
+    };
+    report.into()
+}
+
+fn reply(mut event: Event) -> Answer {
+    for token in [ATTEMPT_TOKEN, POOL_TOKEN] {
+        event.extensions.remove(token);
     }
+    let (_, reply) = http_binding::write_structured(&event);
+    Answer::Reply { event, reply }
 }
 
 /// JSON-RPC's words for a request that does not fit: asking again changes nothing.
@@ -171,18 +199,29 @@ fn refused(
     retry_after: Option<Duration>,
 ) -> Report {
     let said = excerpt(body);
-    if status.is_server_error() || is_unknown(kind, status) {
+    let report = if status.is_server_error() || is_unknown(kind, status) {
         let message = format!(
             "pool `{pool}` failed with {status}{said}; whether the call took effect is not known"
         );
-        return failed(message, Outcome::Unknown, false, retry_after);
+        failed(message, Outcome::Unknown, false, retry_after)
+    } else {
+        let message = format!("pool `{pool}` refused with {status}{said}");
+        failed(message, Outcome::Failed, true, None)
+    };
+    match kind {
+        Kind::Call => report,
+        Kind::Event => with_answer(report, status, body),
     }
-    failed(
-        format!("pool `{pool}` refused with {status}{said}"),
-        Outcome::Failed,
-        true,
-        None,
-    )
+}
+
+/// What the destination of an event said, for its dead letter.
+fn with_answer(mut report: Report, status: StatusCode, body: &[u8]) -> Report {
+    const MOST: usize = 1_024;
+    if let Report::Failed { failure, .. } = &mut report {
+        let body = String::from_utf8_lossy(&body[..body.len().min(MOST)]);
+        failure.error.data = Some(serde_json::json!({"status": status.as_u16(), "body": body}));
+    }
+    report
 }
 
 /// 408 and 429 say nothing about the handler; for events Knative also retries 404 and 409.
@@ -233,9 +272,14 @@ fn failed(message: String, outcome: Outcome, last: bool, retry_after: Option<Dur
 
 #[cfg(test)]
 mod tests {
-    use dormouse_contract::Event;
-
     use super::*;
+
+    fn report(kind: Kind, pool: &str, response: Response<Bytes>) -> Report {
+        match read(kind, pool, response) {
+            Answer::Report(report) => report,
+            Answer::Reply { reply, .. } => Report::Completed(reply),
+        }
+    }
 
     fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Response<Bytes> {
         let mut builder = Response::builder().status(status);
@@ -256,7 +300,7 @@ mod tests {
 
     fn outcome(report: &Report) -> Option<(Outcome, bool)> {
         match report {
-            Report::Completed(_) | Report::Suspended(_) => None,
+            Report::Completed(_) | Report::Replied { .. } | Report::Suspended(_) => None,
             Report::Failed { failure, last, .. } => Some((failure.outcome, *last)),
         }
     }

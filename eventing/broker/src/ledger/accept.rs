@@ -1,6 +1,5 @@
 //! Accepting: idempotency, bounds, and the claim in the same commit when a slot is free.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,11 +8,11 @@ use dormouse_contract::policy::Stored;
 use rusqlite::Result;
 use tokio_util::sync::CancellationToken;
 
-use super::{Ledger, Live, Undo};
+use super::{Ledger, Live, Origin, Undo};
 use crate::effect::Effect;
 use crate::error::Refusal;
 use crate::history::{Actor, append};
-use crate::lanes::Waiting;
+use crate::lane::{Order, Turn, Waiting};
 use crate::retry::millis;
 use crate::store::{Insert, Row, is_unreadable};
 use crate::task::{
@@ -35,36 +34,19 @@ impl Ledger {
         {
             return Ok(answer);
         }
-        if let Err(refusal) = self.admit(&task.pool, 1) {
+        if let Err(refusal) = self
+            .admit_to_disk(now)
+            .and_then(|()| self.admit(&task.pool, 1))
+        {
             return Ok(Err(refusal));
         }
-        self.insert(task, now)?;
+        let origin = self.origin();
+        self.insert(task, &origin, now)?;
         Ok(Ok(Accepted::New))
     }
 
-    /// Accepts all of these tasks or none.
-    pub(crate) fn accept_all(
-        &mut self,
-        tasks: Vec<NewTask>,
-        now: Millis,
-    ) -> Result<std::result::Result<(), Refusal>> {
-        let mut wanted: HashMap<Arc<str>, usize> = HashMap::new();
-        for task in &tasks {
-            *wanted.entry(Arc::clone(&task.pool)).or_default() += 1;
-        }
-        for (pool, count) in wanted {
-            if let Err(refusal) = self.admit(&pool, count) {
-                return Ok(Err(refusal));
-            }
-        }
-        for task in tasks {
-            self.insert(task, now)?;
-        }
-        Ok(Ok(()))
-    }
-
-    /// Whether so many more tasks of a pool may come in.
-    fn admit(&self, pool: &str, count: usize) -> std::result::Result<(), Refusal> {
+    /// Whether so many more calls of a pool may come in.
+    pub(super) fn admit(&self, pool: &str, count: usize) -> std::result::Result<(), Refusal> {
         if self.stopping {
             return Err(Refusal::Stopping);
         }
@@ -72,10 +54,10 @@ impl Ledger {
             return Err(Refusal::UnknownPool(pool.to_owned()));
         };
         let runs_at_once = count == 1 && self.lanes.is_free(pool);
-        if !runs_at_once && lane.waiting() + count > lane.limit {
+        if !runs_at_once && lane.calls_waiting() + count > lane.limit {
             return Err(Refusal::Busy {
                 pool: pool.to_owned(),
-                queued: lane.waiting(),
+                queued: lane.calls_waiting(),
                 retry_after: BUSY_FOR,
             });
         }
@@ -145,9 +127,16 @@ impl Ledger {
         Ok(kept.map(|kept| (row.round, kept.asks)))
     }
 
-    fn insert(&mut self, task: NewTask, now: Millis) -> Result<()> {
-        if !self.lanes.is_free(&task.pool) {
-            return self.store_waiting(&task, now);
+    /// Stores a new task, and hands it out at once where a slot is free.
+    pub(super) fn insert(&mut self, task: NewTask, origin: &Origin, now: Millis) -> Result<()> {
+        let lane = self.lanes.get(&task.pool);
+        let must_wait = |order| lane.is_some_and(|lane| lane.is_busy(order));
+        if !self.lanes.is_free(&task.pool) || origin.order.is_some_and(must_wait) {
+            return self.store_and_queue(&task, origin, now);
+        }
+        if let Some(order) = origin.order {
+            self.lanes.lane(&task.pool).begin(order);
+            self.undo.push(Undo::Begun(Arc::clone(&task.pool), order));
         }
         let token = AttemptToken::random();
         let deadline = now + millis(task.delivery.timeout);
@@ -158,12 +147,13 @@ impl Ledger {
             && matches!(task.work, Work::Call(_))
         {
             let unstored = Some(Arc::new(task.clone()));
-            return self.hand_out(task, unstored, token, deadline, now);
+            return self.hand_out(task, unstored, None, token, deadline, now);
         }
         let history = begun(&task, now);
         let policy = self.policy(&task.delivery)?;
         self.store.insert(&Insert {
             task: &task,
+            origin,
             policy,
             state: State::Running,
             attempt: 1,
@@ -174,16 +164,42 @@ impl Ledger {
             now,
         })?;
         self.put_key(&task, now)?;
-        self.hand_out(task, None, token, deadline, now)
+        self.hand_out(task, None, origin.order, token, deadline, now)
     }
 
     /// Stores a task that waits for a slot.
-    fn store_waiting(&mut self, task: &NewTask, now: Millis) -> Result<()> {
+    pub(super) fn store_and_queue(
+        &mut self,
+        task: &NewTask,
+        origin: &Origin,
+        now: Millis,
+    ) -> Result<()> {
+        self.store_apart(task, origin, now)?;
+        let waiting = Waiting {
+            task: task.id,
+            turn: Turn {
+                principal: Arc::clone(&task.principal),
+                is_event: matches!(task.work, Work::Event { .. }),
+            },
+            order: origin.order,
+        };
+        self.enqueue(&task.pool, waiting, now, now);
+        Ok(())
+    }
+
+    /// Stores a task that is in no queue yet.
+    pub(super) fn store_apart(
+        &mut self,
+        task: &NewTask,
+        origin: &Origin,
+        now: Millis,
+    ) -> Result<()> {
         let mut history = String::with_capacity(96);
         append(&mut history, now, State::Accepted, actor(task), "");
         let policy = self.policy(&task.delivery)?;
         self.store.insert(&Insert {
             task,
+            origin,
             policy,
             state: State::Accepted,
             attempt: 0,
@@ -193,13 +209,8 @@ impl Ledger {
             history: &history,
             now,
         })?;
-        self.put_key(task, now)?;
-        let waiting = Waiting {
-            task: task.id,
-            principal: Arc::clone(&task.principal),
-        };
-        self.enqueue(&task.pool, waiting, now, now);
-        Ok(())
+        self.moved(task.id, &task.pool, &task.capability, State::Accepted);
+        self.put_key(task, now)
     }
 
     /// Gives a running task its row, if it has none yet.
@@ -212,9 +223,14 @@ impl Ledger {
             return Ok(());
         };
         let history = begun(&unstored, live.started_at);
+        let origin = Origin {
+            seen: live.seen,
+            ..Origin::default()
+        };
         let policy = self.policy(&live.delivery)?;
         self.store.insert(&Insert {
             task: &unstored,
+            origin: &origin,
             policy,
             state: State::Running,
             attempt: live.attempt,
@@ -245,14 +261,19 @@ impl Ledger {
         &mut self,
         task: NewTask,
         unstored: Option<Arc<NewTask>>,
+        order: Option<Order>,
         token: AttemptToken,
         deadline: Millis,
         now: Millis,
     ) -> Result<()> {
+        self.moved(task.id, &task.pool, &task.capability, State::Running);
         self.start(
             task.id,
             Live {
                 pool: Arc::clone(&task.pool),
+                capability: Arc::clone(&task.capability),
+                order,
+                seen: self.log_end,
                 principal: Arc::clone(&task.principal),
                 round: 1,
                 attempt: 1,

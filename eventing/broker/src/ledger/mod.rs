@@ -5,27 +5,41 @@
 //! [`Ledger::rollback`] takes the picture back to what the store says.
 
 mod accept;
+mod ids;
+mod publish;
+mod queue;
 mod recover;
+mod redrive;
 mod settle;
 mod suspend;
 mod sweep;
+mod undo;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use dormouse_contract::policy::Delivery;
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::disk::Disk;
 use crate::effect::Effect;
+use crate::event::{Fact, Note, Seq};
 use crate::history::{Actor, append};
-use crate::lanes::{Lanes, Waiting};
+use crate::lane::Order;
+use crate::lanes::Lanes;
 use crate::retry::millis;
 use crate::store::{Row, Store, is_unreadable};
 use crate::task::{AttemptToken, Claim, Millis, NewTask, Standing, State, TaskId};
 use crate::waiters::Hub;
+use crate::window::Window;
+use ids::Ids;
+use publish::TypeNumbers;
+use undo::Undo;
 
+pub(crate) use publish::Entry;
+pub use redrive::{SINKS, Selection};
 pub(crate) use suspend::Given;
 pub(crate) use sweep::Sweep;
 
@@ -33,7 +47,11 @@ pub(crate) use sweep::Sweep;
 #[derive(Debug, Clone)]
 struct Live {
     pool: Arc<str>,
+    capability: Arc<str>,
     principal: Arc<str>,
+    order: Option<Order>,
+    /// The log's end when it was accepted.
+    seen: Seq,
     round: u32,
     attempt: u32,
     token: AttemptToken,
@@ -45,16 +63,23 @@ struct Live {
     unstored: Option<Arc<NewTask>>,
 }
 
-/// How the picture in memory is taken back when a batch cannot be committed.
-#[derive(Debug)]
-enum Undo {
-    Started(TaskId),
-    Finished(TaskId, Live),
-    Queued(Arc<str>, Waiting),
-    Unqueued(Arc<str>, Waiting),
-    FloorMoved(TaskId),
-    /// It got its row in this batch.
-    Stored(TaskId, Arc<NewTask>),
+/// Where a task comes from, besides what its caller says.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Origin {
+    /// The event of the log that it handles.
+    pub(crate) event: Option<Seq>,
+    /// The trigger that took the event.
+    pub(crate) trigger: Option<Arc<str>>,
+    /// Which tasks wait for each other.
+    pub(crate) order: Option<Order>,
+    /// The log's end when it was accepted.
+    pub(crate) seen: Seq,
+    /// The dead letter that it runs again.
+    pub(crate) redrive_of: Option<TaskId>,
+    /// The idempotency key of the dead letter.
+    pub(crate) key: Option<String>,
+    /// Its event has other attributes than the log's.
+    pub(crate) has_own_attributes: bool,
 }
 
 /// The state of the broker.
@@ -68,7 +93,14 @@ pub(crate) struct Ledger {
     effects: Vec<Effect>,
     hub: Hub,
     claims: mpsc::UnboundedSender<Claim>,
+    feed: broadcast::Sender<Fact>,
     policies: Vec<(Arc<Delivery>, i64)>,
+    types: TypeNumbers,
+    ids: Ids,
+    window: Window,
+    /// The place of the newest event.
+    log_end: Seq,
+    disk: Disk,
     stopping: bool,
     /// As stored: no task with a smaller id runs.
     floor: TaskId,
@@ -86,9 +118,16 @@ impl Ledger {
         config: Config,
         hub: Hub,
         claims: mpsc::UnboundedSender<Claim>,
+        feed: broadcast::Sender<Fact>,
     ) -> Self {
         Self {
             lanes: Lanes::new(config.max_running),
+            window: Window::new(config.duplicate_window, config.most_known),
+            disk: Disk::new(config.data_dir.clone(), config.disk_reserve),
+            types: TypeNumbers::new(),
+            ids: Ids::default(),
+            log_end: Seq::default(),
+            feed,
             store,
             config,
             live: HashMap::new(),
@@ -114,48 +153,9 @@ impl Ledger {
         self.store.commit()?;
         self.undo.clear();
         for effect in self.effects.drain(..) {
-            effect.tell(&self.hub, &self.claims);
+            effect.tell(&self.hub, &self.claims, &self.feed);
         }
         Ok(())
-    }
-
-    /// Takes the whole batch back and tells so.
-    pub(crate) fn rollback(&mut self, why: &rusqlite::Error) {
-        tracing::error!(error = %why, "the store failed; the calls of this batch are refused");
-        if let Err(error) = self.store.rollback() {
-            tracing::error!(%error, "rolling back failed");
-        }
-        // One of them may have been entered in this very batch.
-        self.policies.clear();
-        // The store knows.
-        self.next_expiry = 0;
-        while let Some(undo) = self.undo.pop() {
-            match undo {
-                Undo::Started(task) => {
-                    if let Some(live) = self.live.remove(&task) {
-                        self.lanes.finish(&live.pool);
-                    }
-                }
-                Undo::Finished(task, live) => {
-                    self.lanes.start(&live.pool);
-                    self.live.insert(task, live);
-                }
-                Undo::Queued(pool, waiting) => {
-                    self.lanes
-                        .lane(&pool)
-                        .remove(waiting.task, &waiting.principal);
-                }
-                Undo::Unqueued(pool, waiting) => self.lanes.lane(&pool).put_back(waiting),
-                Undo::FloorMoved(before) => self.floor = before,
-                Undo::Stored(task, unstored) => {
-                    if let Some(live) = self.live.get_mut(&task) {
-                        live.unstored = Some(unstored);
-                    }
-                }
-            }
-        }
-        let why = why.to_string();
-        self.effects.drain(..).for_each(|effect| effect.fail(&why));
     }
 
     pub(crate) fn tell(&mut self, effect: Effect) {
@@ -166,15 +166,45 @@ impl Ledger {
         &self.lanes
     }
 
-    pub(crate) fn open_pool(&mut self, pool: &Arc<str>, slots: usize, limit: usize) {
-        let lane = self.lanes.lane(pool);
-        lane.open = true;
-        lane.slots = slots;
-        lane.limit = limit;
+    pub(crate) fn put_note(&self, note: &Note) -> rusqlite::Result<()> {
+        self.store.put_note(note)
     }
 
-    pub(crate) fn close_pool(&mut self, pool: &Arc<str>) {
-        self.lanes.lane(pool).open = false;
+    /// What a new task has that comes from nowhere in particular.
+    fn origin(&self) -> Origin {
+        Origin {
+            seen: self.log_end,
+            ..Origin::default()
+        }
+    }
+
+    /// Whether anybody follows what is committed.
+    fn is_followed(&self) -> bool {
+        self.feed.receiver_count() > 0
+    }
+
+    /// Tells those who look on that a task entered a state.
+    fn moved(&mut self, task: TaskId, pool: &Arc<str>, capability: &Arc<str>, state: State) {
+        if self.is_followed() {
+            self.tell_moved(task, pool, capability, state, false);
+        }
+    }
+
+    fn tell_moved(
+        &mut self,
+        id: TaskId,
+        pool: &Arc<str>,
+        capability: &Arc<str>,
+        state: State,
+        is_dead: bool,
+    ) {
+        self.tell(Effect::Moved(Fact::Task {
+            id,
+            pool: Arc::clone(pool),
+            capability: Arc::clone(capability),
+            state,
+            is_dead,
+        }));
     }
 
     /// Accepts and hands out nothing more.
@@ -217,11 +247,15 @@ impl Ledger {
         if !self.store.claim(row.id, token, deadline, &history, now)? {
             return Ok(());
         }
+        self.moved(row.id, &row.pool, &row.capability, State::Running);
         self.start(
             row.id,
             Live {
                 pool: Arc::clone(&row.pool),
+                capability: Arc::clone(&row.capability),
                 principal: Arc::clone(&row.principal),
+                order: row.order,
+                seen: row.seen,
                 round: row.round,
                 attempt,
                 token,
@@ -233,7 +267,7 @@ impl Ledger {
             },
         )?;
         // Nothing is left of what has never run.
-        let has_run = row.round > 1 || row.attempt > 0;
+        let has_run = row.round > 1 || row.attempt > 0 || row.redrive_of.is_some();
         let replay = match has_run {
             true => self.store.replay(row.id)?.map(Arc::new),
             false => None,
@@ -313,22 +347,6 @@ impl Ledger {
         self.lanes.finish(&live.pool);
         self.undo.push(Undo::Finished(task, live.clone()));
         Some(live)
-    }
-
-    fn enqueue(&mut self, pool: &Arc<str>, waiting: Waiting, not_before: Millis, now: Millis) {
-        self.undo
-            .push(Undo::Queued(Arc::clone(pool), waiting.clone()));
-        self.lanes.lane(pool).push(waiting, not_before, now);
-    }
-
-    fn dequeue(&mut self, pool: &Arc<str>, waiting: Waiting) {
-        if self
-            .lanes
-            .lane(pool)
-            .remove(waiting.task, &waiting.principal)
-        {
-            self.undo.push(Undo::Unqueued(Arc::clone(pool), waiting));
-        }
     }
 
     /// The number of a policy in the store; the few that are in use are kept.

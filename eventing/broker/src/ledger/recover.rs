@@ -5,9 +5,8 @@ use std::sync::Arc;
 use dormouse_contract::task::{Failed, Outcome, TaskError};
 use rusqlite::Result;
 
-use super::{Ledger, Live};
-use crate::lanes::Waiting;
-use crate::retry::{FailedAttempt, Next, decide};
+use super::{Ids, Ledger, Live};
+use crate::retry::{FailedAttempt, Next, decide, millis};
 use crate::task::{Millis, TaskId, Work};
 
 /// What a call's answer says when the platform died under it.
@@ -18,22 +17,32 @@ impl Ledger {
     /// Puts waiting tasks into their lanes and decides about those that were running: their
     /// functions died with the platform, so each lease is lost. Suspended ones sleep on.
     pub(crate) fn recover(&mut self, now: Millis) -> Result<(usize, usize)> {
-        let waiting = self.store.waiting()?;
         self.floor = self.store.floor()?;
+        self.ids = Ids::after(self.store.newest()?);
+        self.log_end = self.store.log_end()?;
+        let since = now - millis(self.config.duplicate_window);
+        for (source, id, seq, at) in self.store.recent(since, self.config.most_known)? {
+            let mark = self.window.mark(&source, &id);
+            self.window.push(mark, seq, at);
+        }
         let running = self.store.running(self.floor)?;
         self.next_expiry = self.store.next_expiry()?.unwrap_or(Millis::MAX);
-        let counts = (waiting.len(), running.len());
-        for (task, pool, principal, due) in waiting {
-            let waiting = Waiting {
-                task,
-                principal: principal.into(),
-            };
-            self.enqueue(&Arc::from(pool), waiting, due, now);
+        // Whatever ran is the first of its order: it holds back those that waited.
+        for &task in &running {
+            if let Some(row) = self.row(task)?
+                && let Some(order) = row.order
+            {
+                self.lanes.lane(&row.pool).begin(order);
+            }
         }
-        for task in running {
+        let lanes = &mut self.lanes;
+        let waiting = self.store.each_waiting(|pool, waiting, due| {
+            lanes.lane(&pool.into()).push(waiting, due, now);
+        })?;
+        for &task in &running {
             self.interrupted(task, now)?;
         }
-        Ok(counts)
+        Ok((waiting, running.len()))
     }
 
     fn interrupted(&mut self, task: TaskId, now: Millis) -> Result<()> {
@@ -45,7 +54,10 @@ impl Ledger {
         };
         let live = Live {
             pool: Arc::clone(&row.pool),
+            capability: Arc::clone(&row.capability),
             principal: Arc::clone(&row.principal),
+            order: row.order,
+            seen: row.seen,
             round: row.round,
             attempt: row.attempt,
             token,

@@ -1,18 +1,20 @@
 //! Settling: the one place where a task ends, or comes back for another attempt.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use dormouse_contract::suspension::DIFFERENT_REPLAY;
 use dormouse_contract::task::{Failed, Outcome};
 use rusqlite::Result;
 
-use super::{Ledger, Live};
+use super::{Entry, Ledger, Live};
 use crate::effect::Effect;
+use crate::event::NewEvent;
 use crate::history::{Actor, append};
-use crate::lanes::Waiting;
+use crate::lane::{Turn, Waiting};
 use crate::retry::{FailedAttempt, Next, decide};
-use crate::store::{Row, Update};
-use crate::task::{AttemptToken, Ending, Millis, Report, State, TaskId};
+use crate::store::{Fate, Row, Update};
+use crate::task::{AttemptToken, Ending, Millis, Report, State, TaskId, Work};
 use crate::transition::Change;
 
 impl Ledger {
@@ -42,10 +44,34 @@ impl Ledger {
                     retry_after,
                 },
             ) => self.attempt_failed(task, &live, failure, last, retry_after, now),
+            (Some(live), Report::Replied { reply, event }) => {
+                let (from, ending) = (State::Running, Ending::Completed(reply));
+                let by = Actor::Function;
+                let why = replied(&event);
+                let state = self.end(task, from, ending, Some(&live), by, &why, now)?;
+                self.take_reply(state, *event, now)
+            }
             (None, Report::Completed(result)) => self.late_result(task, token, result, now),
+            (None, Report::Replied { reply, event }) => {
+                let state = self.late_result(task, token, reply, now)?;
+                self.take_reply(state, *event, now)
+            }
             (Some(live), Report::Suspended(asks)) => self.suspend(task, &live, &asks, now),
             (None, Report::Suspended(_) | Report::Failed { .. }) => Ok(None),
         }
+    }
+
+    /// Takes the reply of a task that it has completed; any other would come twice.
+    fn take_reply(
+        &mut self,
+        state: Option<State>,
+        reply: NewEvent,
+        now: Millis,
+    ) -> Result<Option<State>> {
+        if state == Some(State::Completed) {
+            self.log(Entry::new(reply), now)?;
+        }
+        Ok(state)
     }
 
     /// A result of an earlier attempt of this round still counts; whatever runs now is aborted.
@@ -141,7 +167,7 @@ impl Ledger {
             to,
             due: at,
             ending: None,
-            dead: false,
+            fate: Fate::None,
             history: &history,
             now,
         };
@@ -150,11 +176,16 @@ impl Ledger {
         }
         self.finish(task);
         self.tell(Effect::Paused(task));
+        self.moved(task, &live.pool, &live.capability, to);
         let waiting = Waiting {
             task,
-            principal: live.principal.clone(),
+            turn: Turn {
+                principal: Arc::clone(&live.principal),
+                is_event: live.is_event,
+            },
+            order: live.order,
         };
-        self.enqueue(&live.pool, waiting, at, now);
+        self.requeue(&live.pool, waiting, at, now);
         Ok(Some(to))
     }
 
@@ -192,16 +223,21 @@ impl Ledger {
             });
             return Ok(Some(to));
         }
+        // Whatever waited and has no row in sight is rare; so is an event that fails.
+        let row = match live {
+            Some(live) if to != State::Failed || !live.is_event => None,
+            Some(_) | None => self.row(task)?,
+        };
         let mut history = String::with_capacity(96);
         append(&mut history, now, to, by, why);
-        let dead = to == State::Failed && is_dead_letter(&ending, live);
+        let fate = self.fate(&ending, live, row.as_ref(), &mut history, now)?;
         let update = Update {
             task,
             from,
             to,
             due: 0,
             ending: Some(&stored),
-            dead,
+            fate,
             history: &history,
             now,
         };
@@ -214,6 +250,16 @@ impl Ledger {
         if from == State::Suspended {
             self.store.wake(task)?;
         }
+        if let Some(live) = live {
+            self.release(&live.pool, live.order);
+        }
+        let subject = live.map(|live| (&live.pool, &live.capability));
+        let subject = subject.or(row.as_ref().map(|row| (&row.pool, &row.capability)));
+        if let Some((pool, capability)) = subject
+            && self.is_followed()
+        {
+            self.tell_moved(task, pool, capability, to, fate == Fate::Dead);
+        }
         self.finish(task);
         self.tell(Effect::Ended {
             task,
@@ -221,6 +267,36 @@ impl Ledger {
             ending,
         });
         Ok(Some(to))
+    }
+
+    /// Whether the ending makes a dead letter, and what becomes of it.
+    fn fate(
+        &mut self,
+        ending: &Ending,
+        live: Option<&Live>,
+        row: Option<&Row>,
+        history: &mut String,
+        now: Millis,
+    ) -> Result<Fate> {
+        let Ending::Failed(failure) = ending else {
+            return Ok(Fate::None);
+        };
+        let is_event = match (live, row) {
+            (Some(live), _) => live.is_event,
+            (None, Some(row)) => matches!(row.work, Work::Event { .. }),
+            (None, None) => false,
+        };
+        if !is_event && is_refused(failure) {
+            return Ok(Fate::None);
+        }
+        if let Some(row) = row.filter(|_| is_event)
+            && let Some(sink) = row.delivery.dead_letter_sink.clone()
+            && let Some(whereto) = self.forward(row, &sink, failure, now)?
+        {
+            append(history, now, State::Failed, Actor::Broker, &whereto);
+            return Ok(Fate::Forwarded);
+        }
+        Ok(Fate::Dead)
     }
 
     fn release_key(&mut self, task: TaskId) -> Result<()> {
@@ -235,11 +311,7 @@ impl Ledger {
         if self.live.contains_key(&row.id) {
             self.tell(Effect::Aborted(row.id));
         } else {
-            let waiting = Waiting {
-                task: row.id,
-                principal: row.principal.clone(),
-            };
-            self.dequeue(&row.pool, waiting);
+            self.dequeue(&row.pool, row.waiting());
         }
     }
 
@@ -298,13 +370,11 @@ impl Ledger {
 
 /// A failed event always is a dead letter; a failed call is, unless the function itself refused it
 /// (then the caller has its answer). A replay that differs is the deployment's fault.
-fn is_dead_letter(ending: &Ending, live: Option<&Live>) -> bool {
-    let is_event = live.is_some_and(|live| live.is_event);
-    let is_refused = match ending {
-        Ending::Failed(failed) => {
-            failed.outcome == Outcome::Failed && failed.error.code != DIFFERENT_REPLAY
-        }
-        Ending::Completed(_) | Ending::Cancelled(_) => false,
-    };
-    is_event || !is_refused
+fn is_refused(failure: &Failed) -> bool {
+    failure.outcome == Outcome::Failed && failure.error.code != DIFFERENT_REPLAY
+}
+
+fn replied(event: &NewEvent) -> String {
+    let (ty, id) = (&event.event.ty, &event.event.id);
+    format!("replied with event `{id}` of type `{ty}`")
 }

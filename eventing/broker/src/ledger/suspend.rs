@@ -9,10 +9,9 @@ use serde_json::value::RawValue;
 use super::{Ledger, Live};
 use crate::effect::Effect;
 use crate::history::{Actor, append};
-use crate::lanes::Waiting;
 use crate::object;
 use crate::retry::millis;
-use crate::store::{Kept, Row, Update};
+use crate::store::{Fate, Kept, Row, Update};
 use crate::task::{Answered, Asks, AttemptToken, Ending, Millis, State, Stepped, TaskId};
 use crate::transition::Change;
 
@@ -54,7 +53,7 @@ impl Ledger {
             to,
             due,
             ending: None,
-            dead: false,
+            fate: Fate::None,
             history: &history,
             now,
         };
@@ -65,6 +64,7 @@ impl Ledger {
             .put_asks(task, &open, asks.revision.as_deref(), due)?;
         self.next_expiry = self.next_expiry.min(due);
         self.finish(task);
+        self.moved(task, &live.pool, &live.capability, to);
         self.tell(Effect::Suspended {
             task,
             round: live.round,
@@ -214,11 +214,8 @@ impl Ledger {
         append(&mut history, now, State::Accepted, Actor::Caller, &why);
         if self.store.next_round(row.id, row.round, &history, now)? {
             self.store.wake(row.id)?;
-            let waiting = Waiting {
-                task: row.id,
-                principal: row.principal.clone(),
-            };
-            self.enqueue(&row.pool, waiting, now, now);
+            self.moved(row.id, &row.pool, &row.capability, State::Accepted);
+            self.requeue(&row.pool, row.waiting(), now, now);
         }
         Ok(())
     }

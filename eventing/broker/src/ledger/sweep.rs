@@ -6,8 +6,8 @@ use dormouse_contract::task::{Failed, Outcome, TaskError};
 use rusqlite::Result;
 
 use super::Ledger;
+use crate::event::Seq;
 use crate::history::Actor;
-use crate::lanes::Waiting;
 use crate::retry::millis;
 use crate::task::{Ending, Millis, TaskId};
 
@@ -26,6 +26,7 @@ pub(crate) struct Sweep {
     next: Millis,
     next_retention: Millis,
     cursor: TaskId,
+    events: Seq,
 }
 
 impl Sweep {
@@ -34,6 +35,7 @@ impl Sweep {
             next: now,
             next_retention: now + millis(RETENTION_PERIOD),
             cursor: TaskId::from_bytes([0; 16]),
+            events: Seq::default(),
         }
     }
 }
@@ -76,6 +78,19 @@ impl Ledger {
                 }
                 None => sweep.cursor = TaskId::from_bytes([0; 16]),
             }
+            let events = now - millis(self.config.keep_events);
+            match self.store.forget_events(sweep.events, events)? {
+                Some(cursor) => {
+                    sweep.events = cursor;
+                    sweep.next_retention = now + millis(RETENTION_PAGE);
+                }
+                None => {
+                    sweep.events = Seq::default();
+                    if self.store.forget_event_types()? > 0 {
+                        self.types.clear();
+                    }
+                }
+            }
             self.store
                 .forget_keys(now - millis(self.config.keep_keys))?;
         }
@@ -108,11 +123,7 @@ impl Ledger {
             let Some(row) = self.row(task)? else {
                 continue;
             };
-            let waiting = Waiting {
-                task,
-                principal: row.principal.clone(),
-            };
-            self.dequeue(&row.pool, waiting);
+            self.dequeue(&row.pool, row.waiting());
             let waited = dormouse_contract::duration::format(row.delivery.queue_expiry);
             let may_have_run = row.attempt > 0 && row.delivery.repeatable;
             let (outcome, whether) = match (row.round, may_have_run) {

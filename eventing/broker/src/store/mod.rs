@@ -3,17 +3,27 @@
 //! One connection writes, on the writer's thread; what it does between [`Store::begin`] and
 //! [`Store::commit`] stands or falls together. [`read`] has the queries of other threads.
 
+mod dead_letters;
+mod events;
+pub(crate) mod log;
 mod open;
 pub(crate) mod read;
 mod row;
 mod suspensions;
 
+use std::collections::HashMap;
+
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
+pub(crate) use dead_letters::Fate;
+pub(crate) use events::LogRow;
 pub(crate) use open::{Lock, checkpoint, connect, open};
 pub(crate) use row::{KeyRow, Row, is_unreadable};
 pub(crate) use suspensions::Kept;
 
+use crate::event::Seq;
+use crate::lane::{Order, Turn, Waiting};
+use crate::ledger::Origin;
 use crate::task::{AttemptToken, Idempotency, Millis, NewTask, State, TaskId, Work};
 
 /// Requests larger than this stand in a table of their own.
@@ -28,6 +38,7 @@ pub(crate) struct Store {
 /// How a row begins: waiting, or already running when a slot was free.
 pub(crate) struct Insert<'a> {
     pub(crate) task: &'a NewTask,
+    pub(crate) origin: &'a Origin,
     pub(crate) policy: i64,
     pub(crate) state: State,
     pub(crate) attempt: u32,
@@ -45,7 +56,7 @@ pub(crate) struct Update<'a> {
     pub(crate) to: State,
     pub(crate) due: Millis,
     pub(crate) ending: Option<&'a [u8]>,
-    pub(crate) dead: bool,
+    pub(crate) fate: Fate,
     pub(crate) history: &'a str,
     pub(crate) now: Millis,
 }
@@ -75,25 +86,36 @@ impl Store {
     }
 
     pub(crate) fn insert(&self, insert: &Insert<'_>) -> Result<()> {
-        let task = insert.task;
+        let (task, origin) = (insert.task, insert.origin);
+        // What stands in the log is not written again.
+        let is_own = origin.event.is_none() || origin.has_own_attributes;
         let (attributes, request) = match &task.work {
-            Work::Call(data) => (None, data),
-            Work::Event { attributes, data } => (Some(&attributes[..]), data),
+            Work::Call(data) => (None, Some(data)),
+            Work::Event {
+                attributes, data, ..
+            } => (
+                is_own.then_some(&attributes[..]),
+                origin.event.is_none().then_some(data),
+            ),
         };
-        let inline = (request.len() <= INLINE).then_some(&request[..]);
-        if inline.is_none() {
+        let inline = request.filter(|request| request.len() <= INLINE);
+        if let Some(request) = request
+            && inline.is_none()
+        {
             self.conn
                 .prepare_cached("INSERT INTO payloads (task, data) VALUES (?1, ?2)")?
                 .execute(params![task.id.as_bytes(), &request[..]])?;
         }
+        let key = task.idempotency.as_ref().map(|given| given.key.as_str());
         let started_at = (insert.state == State::Running).then_some(insert.now);
         self.conn
             .prepare_cached(
                 "INSERT INTO tasks (id, state, pool, capability, principal, round, attempt, tokens,
                      accepted_at, started_at, changed_at, due, expires_at, policy, trace,
-                     reply_to, affinity, key, attributes, request, history)
+                     reply_to, affinity, key, attributes, request, history, event, via_trigger,
+                     ordering, seen, redrive_of)
                  VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?7, ?8, ?9, ?8, ?10, ?11, ?12, ?13, ?14, ?15,
-                     ?16, ?17, ?18, ?19)",
+                     ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)",
             )?
             .execute(params![
                 task.id.as_bytes(),
@@ -111,12 +133,15 @@ impl Store {
                 task.trace.to_string(),
                 task.reply_to.as_deref(),
                 task.affinity.as_deref(),
-                task.idempotency
-                    .as_ref()
-                    .map(|idempotency| idempotency.key.as_str()),
+                key.or(origin.key.as_deref()),
                 attributes,
-                inline,
+                inline.map(|request| &request[..]),
                 insert.history,
+                origin.event.map(Seq::to_sql),
+                origin.trigger.as_deref(),
+                origin.order.map(|order| order.0),
+                origin.seen.to_sql(),
+                origin.redrive_of.as_ref().map(TaskId::as_bytes),
             ])
             .map(drop)
     }
@@ -173,7 +198,7 @@ impl Store {
                 update.to.code(),
                 update.due,
                 update.ending,
-                update.dead,
+                update.fate.code(),
                 update.history,
                 update.now,
             ])?;
@@ -244,22 +269,44 @@ impl Store {
             .map(drop)
     }
 
-    /// The tasks that wait, oldest first: id, pool, principal, not before.
-    pub(crate) fn waiting(&self) -> Result<Vec<(TaskId, String, String, Millis)>> {
+    /// Tells of each task that waits, oldest first: its pool, the task, not before.
+    pub(crate) fn each_waiting(
+        &self,
+        mut tell: impl FnMut(&str, Waiting, Millis),
+    ) -> Result<usize> {
+        let mut turns: HashMap<(String, bool), Turn> = HashMap::new();
+        let mut query = self.conn.prepare(
+            "SELECT id, pool, principal, event IS NOT NULL OR attributes IS NOT NULL, ordering, due
+             FROM tasks INDEXED BY waiting WHERE state = 0 ORDER BY id",
+        )?;
+        let mut rows = query.query([])?;
+        let mut count = 0;
+        while let Some(row) = rows.next()? {
+            let key: (String, bool) = (row.get(2)?, row.get(3)?);
+            let turn = turns
+                .entry(key)
+                .or_insert_with_key(|(principal, is_event)| Turn {
+                    principal: principal.as_str().into(),
+                    is_event: *is_event,
+                });
+            let waiting = Waiting {
+                task: TaskId::from_bytes(row.get(0)?),
+                turn: turn.clone(),
+                order: row.get::<_, Option<i64>>(4)?.map(Order),
+            };
+            tell(row.get_ref(1)?.as_str()?, waiting, row.get(5)?);
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// The newest task.
+    pub(crate) fn newest(&self) -> Result<Option<TaskId>> {
         self.conn
-            .prepare(
-                "SELECT id, pool, principal, due FROM tasks INDEXED BY waiting
-                 WHERE state = 0 ORDER BY id",
-            )?
-            .query_map([], |row| {
-                Ok((
-                    TaskId::from_bytes(row.get(0)?),
-                    row.get(1)?,
-                    row.get(2)?,
-                    row.get(3)?,
-                ))
-            })?
-            .collect()
+            .query_row("SELECT id FROM tasks ORDER BY id DESC LIMIT 1", [], |row| {
+                row.get(0).map(TaskId::from_bytes)
+            })
+            .optional()
     }
 
     /// The tasks that a process before left running, from the floor on.

@@ -14,7 +14,13 @@ use crate::error::Error;
 /// forward at start, and a program goes on with a store that its next version has written: it
 /// leaves alone what it does not know. A version that has to change more skips a number (an empty
 /// entry here), so that the one before refuses its stores.
-const VERSIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("suspensions.sql")];
+const VERSIONS: [&str; 4] = [
+    include_str!("schema.sql"),
+    include_str!("suspensions.sql"),
+    // Without the event log a task of an event would be delivered as a call.
+    "",
+    include_str!("events.sql"),
+];
 
 /// The schema's version, in `PRAGMA user_version`.
 const SCHEMA: i64 = VERSIONS.len() as i64;

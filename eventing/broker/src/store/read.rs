@@ -4,17 +4,23 @@ use dormouse_contract::suspension::Ask;
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 use serde::Deserialize;
 
-use super::{row, suspensions};
+use super::{Fate, row, suspensions};
 use crate::error::Error;
+use crate::event::Seq;
 use crate::object;
 use crate::record::{HistoryEntry, OpenAsk, TaskFilter, TaskRecord};
 use crate::task::{Ending, Millis, Standing, State, TaskId};
 
 /// The longest page of a list.
-const PAGE: usize = 100;
+pub(super) const PAGE: usize = 100;
 
 const COLUMNS: &str = "id, state, pool, capability, principal, round, attempt, accepted_at, changed_at, trace, \
-     ending, history";
+     ending, history, event, via_trigger, redrive_of, redriven_as, dead";
+
+/// Which tasks a [`TaskFilter`] takes; its parameters are those of [`filtered`].
+const TAKEN: &str = "id < coalesce(?1, x'ffffffffffffffffffffffffffffffff')
+    AND (?2 IS NULL OR pool = ?2) AND (?3 IS NULL OR state = ?3) AND (?4 IS NULL OR principal = ?4)
+    AND (?5 IS NULL OR capability = ?5)";
 
 /// A connection that only reads.
 pub(crate) fn connect(path: &std::path::Path) -> std::result::Result<Connection, Error> {
@@ -25,24 +31,58 @@ pub(crate) fn connect(path: &std::path::Path) -> std::result::Result<Connection,
 
 pub(crate) fn list(conn: &Connection, filter: &TaskFilter) -> Result<Vec<TaskRecord>> {
     let limit = filter.limit.unwrap_or(PAGE).min(PAGE);
+    filtered(conn, COLUMNS, filter, limit, |row| record(row, false))
+}
+
+/// The ids of the tasks that a filter takes, the newest first.
+pub(super) fn ids(conn: &Connection, filter: &TaskFilter) -> Result<Vec<TaskId>> {
+    let limit = filter.limit.unwrap_or(PAGE);
+    filtered(conn, "id", filter, limit, |row| {
+        row.get(0).map(TaskId::from_bytes)
+    })
+}
+
+fn filtered<T>(
+    conn: &Connection,
+    columns: &str,
+    filter: &TaskFilter,
+    limit: usize,
+    read: impl FnMut(&rusqlite::Row<'_>) -> Result<T>,
+) -> Result<Vec<T>> {
+    // Said in words that SQLite finds the indexes by.
+    let dead = if filter.dead { "AND dead = 1" } else { "" };
+    let event = match filter.event {
+        Some(_) => "event = ?6",
+        None => "?6 IS NULL",
+    };
+    let principal = match &filter.source {
+        Some(source) => Some(format!("event/{source}")),
+        None => filter.principal.clone(),
+    };
     conn.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM tasks
-         WHERE id < coalesce(?1, x'ffffffffffffffffffffffffffffffff') AND (?2 IS NULL OR pool = ?2)
-             AND (?3 IS NULL OR state = ?3) AND (NOT ?4 OR dead)
-             AND (?5 IS NULL OR principal = ?5)
-         ORDER BY id DESC LIMIT ?6"
+        "SELECT {columns} FROM tasks WHERE {TAKEN} AND {event} {dead} ORDER BY id DESC LIMIT ?7"
     ))?
     .query_map(
         params![
             filter.before.as_ref().map(TaskId::as_bytes),
             filter.pool,
             filter.state.map(State::code),
-            filter.dead,
-            filter.principal,
+            principal,
+            filter.capability,
+            filter.event.map(Seq::to_sql),
             i64::try_from(limit).unwrap_or(i64::MAX)
         ],
-        |row| record(row, false),
+        read,
     )?
+    .collect()
+}
+
+/// The tasks that an event became, with their histories, oldest first.
+pub(super) fn of_event(conn: &Connection, seq: Seq) -> Result<Vec<TaskRecord>> {
+    conn.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM tasks WHERE event = ?1 ORDER BY id LIMIT 1000"
+    ))?
+    .query_map([seq.to_sql()], |row| record(row, true))?
     .collect()
 }
 
@@ -140,6 +180,11 @@ fn record(row: &rusqlite::Row<'_>, with_history: bool) -> Result<TaskRecord> {
         changed_at: time(row.get(8)?),
         traceparent: row.get(9)?,
         asks: Vec::new(),
+        event: row.get::<_, Option<i64>>(12)?.map(Seq::from_sql),
+        trigger: row.get(13)?,
+        redrive_of: row.get::<_, Option<[u8; 16]>>(14)?.map(TaskId::from_bytes),
+        redriven_as: row.get::<_, Option<[u8; 16]>>(15)?.map(TaskId::from_bytes),
+        dead_letter: Fate::dead_letter(row.get(16)?),
         failure,
         history: if with_history {
             history(&row.get::<_, String>(11)?)
@@ -162,7 +207,7 @@ fn history(stored: &str) -> Vec<HistoryEntry> {
         .collect()
 }
 
-fn time(millis: Millis) -> String {
+pub(super) fn time(millis: Millis) -> String {
     jiff::Timestamp::from_millisecond(millis)
         .unwrap_or_default()
         .to_string()

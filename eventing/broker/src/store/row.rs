@@ -9,6 +9,8 @@ use dormouse_contract::trace::TraceParent;
 use rusqlite::types::Type;
 use rusqlite::{Connection, Error, OptionalExtension as _, Result};
 
+use crate::event::{Seq, Way};
+use crate::lane::{Order, Turn, Waiting};
 use crate::task::{AttemptToken, Ending, Millis, State, TaskId, Work};
 
 /// One row of `tasks`, with its payload.
@@ -29,6 +31,14 @@ pub(crate) struct Row {
     pub(crate) affinity: Option<Arc<str>>,
     pub(crate) key: Option<String>,
     pub(crate) work: Work,
+    /// The event of the log that it handles.
+    pub(crate) event: Option<Seq>,
+    pub(crate) trigger: Option<String>,
+    pub(crate) order: Option<Order>,
+    pub(crate) seen: Seq,
+    pub(crate) redrive_of: Option<TaskId>,
+    /// Its event has other attributes than the log's.
+    pub(crate) has_own_attributes: bool,
     ending: Option<Vec<u8>>,
 }
 
@@ -41,6 +51,18 @@ pub(crate) struct KeyRow {
 }
 
 impl Row {
+    /// The task as it stands in a queue.
+    pub(crate) fn waiting(&self) -> Waiting {
+        Waiting {
+            task: self.id,
+            turn: Turn {
+                principal: Arc::clone(&self.principal),
+                is_event: matches!(self.work, Work::Event { .. }),
+            },
+            order: self.order,
+        }
+    }
+
     /// How the task ended, if it has.
     pub(crate) fn ending(&self) -> Option<Ending> {
         ending(self.state, self.ending.as_deref())
@@ -74,9 +96,12 @@ fn failure(stored: &[u8]) -> Failed {
 pub(crate) fn load(conn: &Connection, task: TaskId) -> Result<Option<Row>> {
     conn.prepare_cached(
         "SELECT state, pool, capability, principal, round, attempt, tokens, accepted_at,
-             started_at, (SELECT policies.policy FROM policies WHERE policies.id = tasks.policy), trace, affinity, key, attributes,
-             coalesce(request, (SELECT data FROM payloads WHERE task = id)), ending
-         FROM tasks WHERE id = ?1",
+             started_at, (SELECT policies.policy FROM policies WHERE policies.id = tasks.policy),
+             trace, affinity, key, coalesce(tasks.attributes, events.attributes),
+             coalesce(request, events.data, (SELECT data FROM payloads WHERE task = tasks.id)),
+             ending, event, via_trigger, ordering, redrive_of,
+             event IS NOT NULL AND tasks.attributes IS NOT NULL, events.hops, events.via, seen
+         FROM tasks LEFT JOIN events ON events.seq = tasks.event WHERE tasks.id = ?1",
     )?
     .query_row([task.as_bytes()], |row| {
         let tokens: Vec<u8> = row.get(6)?;
@@ -110,8 +135,18 @@ pub(crate) fn load(conn: &Connection, task: TaskId) -> Result<Option<Row>> {
                 Some(attributes) => Work::Event {
                     attributes: attributes.into(),
                     data: request,
+                    way: Way {
+                        hops: row.get::<_, Option<u32>>(21)?.unwrap_or_default(),
+                        via: row.get::<_, Option<String>>(22)?.map(Into::into),
+                    },
                 },
             },
+            event: row.get::<_, Option<i64>>(16)?.map(Seq::from_sql),
+            trigger: row.get(17)?,
+            order: row.get::<_, Option<i64>>(18)?.map(Order),
+            seen: Seq::from_sql(row.get(23)?),
+            redrive_of: row.get::<_, Option<[u8; 16]>>(19)?.map(TaskId::from_bytes),
+            has_own_attributes: row.get(20)?,
             ending: row.get(15)?,
         })
     })

@@ -208,7 +208,7 @@ mod tests {
             to: State::Cancelled,
             due: 0,
             ending: None,
-            dead: false,
+            fate: crate::store::Fate::None,
             history: "",
             now: 600,
         };

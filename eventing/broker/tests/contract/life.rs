@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dormouse_broker::{
-    Accepted, Broker, Config, Ending, Error, NewTask, News, Refusal, State, TaskFilter, Work,
-};
+use dormouse_broker::{Accepted, Broker, Config, Ending, Error, NewTask, News, Refusal, State};
 use dormouse_contract::policy::Stored;
 use dormouse_contract::task::Outcome;
 
@@ -103,32 +101,6 @@ async fn cancelling_ends_a_waiting_and_a_running_task_but_only_ones_own() {
         bench.claims.try_recv().is_err(),
         "the cancelled one does not run"
     );
-}
-
-#[tokio::test]
-async fn events_are_accepted_all_or_none() {
-    let mut bench = bench(1, 1).await;
-    let work = Work::Event {
-        attributes: Bytes::from_static(b"{}"),
-        data: Bytes::new(),
-    };
-    let event = || NewTask {
-        work: work.clone(),
-        ..task()
-    };
-    assert_eq!(bench.broker.accept_all(vec![event()]).await, Ok(()));
-    let refusal = bench.broker.accept_all(vec![event(), event()]).await;
-    assert!(matches!(refusal, Err(Refusal::Busy { .. })));
-    assert_eq!(
-        bench
-            .broker
-            .tasks(TaskFilter::default())
-            .await
-            .unwrap()
-            .len(),
-        1
-    );
-    assert_eq!(bench.claim().await.work, work);
 }
 
 #[tokio::test]

@@ -3,7 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 mod asking;
+mod dead_letters;
+mod events;
 mod life;
+mod order;
 mod recovery;
 mod retries;
 mod stage;

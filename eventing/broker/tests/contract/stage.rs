@@ -24,7 +24,12 @@ pub async fn bench(slots: usize, queue_limit: usize) -> Bench {
 }
 
 pub async fn reopen(dir: TempDir, slots: usize, queue_limit: usize) -> Bench {
-    let broker = Broker::open(Config::new(dir.path())).unwrap();
+    let config = Config::new(dir.path());
+    open(dir, config, slots, queue_limit).await
+}
+
+pub async fn open(dir: TempDir, config: Config, slots: usize, queue_limit: usize) -> Bench {
+    let broker = Broker::open(config).unwrap();
     let claims = broker.claims();
     broker
         .open_pool("pool".into(), slots, queue_limit)

@@ -1,7 +1,9 @@
 //! Steps: committed once, and brought along.
 
 use bytes::Bytes;
-use dormouse_broker::{Answered, Claim, Ending, NewTask, Report, State, Stepped, TaskFilter, Work};
+use dormouse_broker::{
+    Answered, Claim, Ending, NewTask, Report, State, Stepped, TaskFilter, Way, Work,
+};
 use dormouse_contract::suspension::DIFFERENT_REPLAY;
 use dormouse_contract::task::{Failed, Outcome, TaskError};
 
@@ -89,6 +91,7 @@ async fn a_task_of_an_event_keeps_no_steps() {
         work: Work::Event {
             attributes: Bytes::from_static(b"{}"),
             data: Bytes::new(),
+            way: Way::default(),
         },
         ..task()
     };

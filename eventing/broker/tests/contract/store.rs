@@ -53,13 +53,13 @@ async fn a_store_of_version_1_is_migrated_with_what_is_in_it() {
 async fn a_store_of_the_next_version_is_used_and_of_a_later_one_refused() {
     let bench = bench(1, 10).await;
     let raw = Connection::open(bench.dir.path().join("broker.db")).unwrap();
-    raw.execute_batch("PRAGMA user_version = 3; CREATE TABLE newer (x INTEGER)")
+    raw.execute_batch("PRAGMA user_version = 5; CREATE TABLE newer (x INTEGER)")
         .unwrap();
     let bench = bench.crash(1, 10).await;
     let task = task();
     bench.broker.accept(task.clone()).await.unwrap();
     assert_eq!(bench.state(task.id).await, State::Running);
-    raw.execute_batch("PRAGMA user_version = 4").unwrap();
+    raw.execute_batch("PRAGMA user_version = 6").unwrap();
     let dir = bench.dir;
     drop((bench.broker, bench.claims));
     let refused = loop {
@@ -68,7 +68,7 @@ async fn a_store_of_the_next_version_is_used_and_of_a_later_one_refused() {
             other => break other,
         }
     };
-    assert!(matches!(refused, Err(Error::Schema { found: 4, known: 2 })));
+    assert!(matches!(refused, Err(Error::Schema { found: 6, known: 4 })));
 }
 
 #[tokio::test]

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use dormouse_broker::{Accepted, Answered, Ending, Error, NewTask, Replay, State, TaskId, Work};
+use dormouse_broker::{
+    Accepted, Answered, Ending, Error, NewTask, Replay, State, TaskId, Way, Work,
+};
 use dormouse_contract::task::Outcome;
 
 use crate::asking::*;
@@ -239,6 +241,7 @@ async fn who_asks_nobody_or_nothing_new_fails_for_good() {
         work: Work::Event {
             attributes: Bytes::from_static(b"{}"),
             data: Bytes::new(),
+            way: Way::default(),
         },
         ..task()
     });

@@ -1,6 +1,6 @@
 //! What the OpenAPI document shows as examples: values of the very types that are answered.
 
-use dormouse_broker::{HistoryEntry, State, TaskId, TaskRecord};
+use dormouse_broker::{HistoryEntry, Seq, State, TaskId, TaskRecord};
 use dormouse_contract::Manifest;
 use dormouse_contract::balance::Balance;
 use dormouse_contract::filter::{Filter, Ordering};
@@ -166,6 +166,11 @@ pub(super) fn task() -> TaskRecord {
         changed_at: "2026-11-23T06:17:06.164Z".to_owned(),
         traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned(),
         asks: Vec::new(),
+        event: Some(Seq(17)),
+        trigger: Some("pushes".to_owned()),
+        redrive_of: None,
+        redriven_as: None,
+        dead_letter: None,
         failure: None,
         history: vec![
             line("2026-11-23T06:17:06.120Z", State::Accepted, "caller", ""),
@@ -198,8 +203,11 @@ pub(super) fn event() -> Value {
 pub(super) fn receipt() -> Receipt {
     Receipt {
         id: "e-1".to_owned(),
+        seq: Seq(17),
+        duplicate: false,
         takers: vec![Taker {
             pool: "educational".to_owned(),
+            trigger: "pushes".to_owned(),
             task: task_id(),
         }],
         detail: "1 task is stored".to_owned(),

@@ -1,36 +1,37 @@
 //! The CloudEvents ingress: `POST /events` for any producer; functions have a [sink](super::sink) of
 //! their own.
 //!
-//! An event is stored as one task for each trigger that takes it, all in one commit, before it is
-//! answered with 202; so is a batch, as a whole or not at all. Nobody outside speaks as the platform: `dev.dormouse.*` is refused at
-//! `/events`, and at a pool's sink whoever sends proves itself by a token in the event. The tokens
-//! go no further than this.
-
-use std::sync::Arc;
+//! An event is stored with one task for each trigger that takes it, all in one commit, before it is
+//! answered with 202; so is a batch, as a whole or not at all. Nobody outside speaks as the
+//! platform: `dev.dormouse.*` is refused at `/events`, and at a pool's sink whoever sends proves
+//! itself by a token in the event. The tokens go no further than this.
 
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::HeaderMap;
 use axum::response::{IntoResponse, Json, Response};
-use dormouse_broker::{NewTask, TaskId, Work};
+use dormouse_broker::{Seq, TaskId};
 use dormouse_contract::event::Event;
 use dormouse_contract::http_binding::{self, Received};
-use dormouse_contract::policy::Delivery;
-use dormouse_contract::registration::Registration;
-use dormouse_contract::task::{ATTEMPT_TOKEN, POOL_TOKEN, TRACEPARENT};
-use dormouse_contract::trace::TraceParent;
+use dormouse_contract::task::TRACEPARENT;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Api;
 use super::payload::Payload;
 use super::problem::Problem;
+use crate::publish::{Sender, Taken};
 
 /// The answer to an event that was taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Receipt {
     /// The event's `id`.
     pub id: String,
+    /// Its place in the log; that of the first one when it is a duplicate.
+    pub seq: Seq,
+    /// An event of this source and id was taken before: this one was dropped.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub duplicate: bool,
     /// One entry for each trigger that takes it; empty when none does.
     pub takers: Vec<Taker>,
     /// The same in words.
@@ -42,6 +43,8 @@ pub struct Receipt {
 pub struct Taker {
     /// The pool.
     pub pool: String,
+    /// The trigger.
+    pub trigger: String,
     /// The task in which it reacts.
     pub task: TaskId,
 }
@@ -65,111 +68,93 @@ pub(super) async fn accept(
     if let Some(event) = received.events().iter().find(|it| it.is_platform()) {
         return Err(Problem::PlatformEvent(event.ty.clone()));
     }
-    store(&api, &headers, received).await
+    let sender = sender(&headers);
+    let arrived = match received {
+        Received::One(event) => Arrived::One(event, sender),
+        Received::Batch(events) => {
+            let events = events.into_iter().map(|event| (event, sender.clone()));
+            Arrived::Batch(events.collect())
+        }
+    };
+    store(&api, arrived).await
 }
 
-/// Stores one task for each trigger that takes each event. A batch is answered with a list of
-/// receipts.
-pub(super) async fn store(
-    api: &Api,
-    headers: &HeaderMap,
-    received: Received,
-) -> Result<Response, Problem> {
-    let registered = api.coordinator.registrations().borrow().clone();
-    let count = received.events().len();
-    let mut tasks = Vec::new();
-    let mut take = |mut event: Event| {
-        event.extensions.remove(ATTEMPT_TOKEN);
-        event.extensions.remove(POOL_TOKEN);
-        let trace = trace_of(&event, headers);
-        let stored = tasks_of(event.clone(), &registered, trace);
-        let receipt = receipt(&event, &stored);
-        tracing::debug!(
-            event.id = receipt.id,
-            event.source = event.source,
-            event.type = event.ty,
-            takers = receipt.takers.len(),
-            trace = %trace,
-            "event taken"
-        );
-        tasks.extend(stored);
-        receipt
+/// Events, each with who sends it.
+pub(super) enum Arrived {
+    One(Box<Event>, Sender),
+    Batch(Vec<(Event, Sender)>),
+}
+
+/// Takes events in: stored, with a task for each trigger that takes them, when they are answered.
+pub(super) async fn store(api: &Api, arrived: Arrived) -> Result<Response, Problem> {
+    let receipts = match arrived {
+        Arrived::One(event, sender) => {
+            let mut receipts = take(api, vec![(*event, sender)]).await?;
+            // One event in, one receipt out.
+            receipts.pop().map(Receipts::One)
+        }
+        Arrived::Batch(events) => Some(Receipts::Batch(take(api, events).await?)),
     };
-    let receipts = match received {
-        Received::One(event) => Receipts::One(take(*event)),
-        Received::Batch(events) => Receipts::Batch(events.into_iter().map(take).collect()),
-    };
-    if !tasks.is_empty() {
-        api.coordinator.broker().accept_all(tasks).await?;
-    }
-    metrics::counter!("dormouse_events_total").increment(count as u64);
     Ok((StatusCode::ACCEPTED, Json(receipts)).into_response())
 }
 
-/// The trace that the event says it belongs to, else the request's, else a new one.
-fn trace_of(event: &Event, headers: &HeaderMap) -> TraceParent {
-    let in_event = event
-        .extension(TRACEPARENT)
-        .and_then(|text| text.parse().ok());
-    let in_request = || headers.get(TRACEPARENT)?.to_str().ok()?.parse().ok();
-    in_event
-        .or_else(in_request)
-        .unwrap_or_else(TraceParent::random)
+async fn take(api: &Api, events: Vec<(Event, Sender)>) -> Result<Vec<Receipt>, Problem> {
+    let about: Vec<_> = events.iter().map(|(event, _)| About::of(event)).collect();
+    let taken = api.coordinator.publish(events, None).await?;
+    let receipts = about.iter().zip(&taken);
+    Ok(receipts
+        .map(|(about, taken)| receipt(about, taken))
+        .collect())
 }
 
-/// One task for each trigger that takes the event.
-fn tasks_of(mut event: Event, pools: &[Arc<Registration>], trace: TraceParent) -> Vec<NewTask> {
-    let takers: Vec<_> = pools
-        .iter()
-        .flat_map(|pool| {
-            let matching = pool.triggers.iter().filter(|it| it.matches(&event));
-            matching.map(move |_| pool)
-        })
-        .collect();
-    let principal: Arc<str> = format!("event/{}", event.source).into();
-    let capability: Arc<str> = event.ty.as_str().into();
-    let data = event.data.take().unwrap_or_default();
-    let (_, attributes) = http_binding::write_structured(&event);
-    takers
-        .into_iter()
-        .map(|pool| NewTask {
-            id: TaskId::new(),
-            pool: pool.pool.clone(),
-            capability: capability.clone(),
-            work: Work::Event {
-                attributes: attributes.clone(),
-                data: data.clone(),
-            },
-            principal: principal.clone(),
-            reply_to: None,
-            affinity: None,
-            trace: trace.child(),
-            idempotency: None,
-            // Whoever reacts to events copes with seeing one twice: delivery is at least once.
-            delivery: Arc::new(Delivery {
-                repeatable: true,
-                ..pool.delivery.clone()
-            }),
-        })
-        .collect()
+/// Who sends a request from outside.
+pub(super) fn sender(headers: &HeaderMap) -> Sender {
+    Sender {
+        trace: headers
+            .get(TRACEPARENT)
+            .and_then(|text| text.to_str().ok()?.parse().ok()),
+        ..Sender::default()
+    }
 }
 
-fn receipt(event: &Event, tasks: &[NewTask]) -> Receipt {
-    let detail = match tasks.len() {
-        0 => format!(
+/// What a receipt says of an event.
+struct About {
+    id: String,
+    source: String,
+    ty: String,
+}
+
+impl About {
+    fn of(event: &Event) -> Self {
+        Self {
+            id: event.id.clone(),
+            source: event.source.clone(),
+            ty: event.ty.clone(),
+        }
+    }
+}
+
+fn receipt(event: &About, taken: &Taken) -> Receipt {
+    let published = &taken.published;
+    let detail = match (published.is_duplicate, published.tasks.len()) {
+        (true, _) => "it was taken before: an event of this source and id is in the log".to_owned(),
+        (false, 0) => format!(
             "0 pools take it: no trigger matches an event of type `{}` from `{}`",
             event.ty, event.source
         ),
-        1 => "1 task is stored".to_owned(),
-        many => format!("{many} tasks are stored"),
+        (false, 1) => "1 task is stored".to_owned(),
+        (false, many) => format!("{many} tasks are stored"),
     };
+    let takers = taken.routes.iter().zip(&published.tasks);
     Receipt {
         id: event.id.clone(),
-        takers: tasks
-            .iter()
-            .map(|task| Taker {
-                pool: task.pool.to_string(),
-                task: task.id,
+        seq: published.seq,
+        duplicate: published.is_duplicate,
+        takers: takers
+            .map(|(route, task)| Taker {
+                pool: route.pool.to_string(),
+                trigger: route.trigger.to_string(),
+                task: *task,
             })
             .collect(),
         detail,
@@ -178,75 +163,25 @@ fn receipt(event: &Event, tasks: &[NewTask]) -> Receipt {
 
 #[cfg(test)]
 mod tests {
-    use dormouse_contract::Manifest;
-    use dormouse_contract::filter::Trigger;
+    use dormouse_broker::{Published, Seq};
 
     use super::*;
 
-    fn pool(name: &str, triggers: &[&str]) -> Arc<Registration> {
-        Arc::new(Registration {
-            pool: name.into(),
-            agent_type: String::new(),
-            revision: "1".into(),
-            manifest: Arc::new(Manifest::parse(br#"{"contract":1}"#).unwrap()),
-            delivery: Delivery::default(),
-            tools: std::collections::BTreeMap::new(),
-            triggers: triggers
-                .iter()
-                .map(|json| serde_json::from_str::<Trigger>(json).unwrap())
-                .collect(),
-            slots: 1,
-            queue_limit: 1,
-        })
-    }
-
-    const PUSH: &str = r#"{"filters":[{"exact":{"type":"com.github.push"}}]}"#;
-    const ANY: &str = r#"{"filters":[]}"#;
-    const OTHER: &str = r#"{"filters":[{"exact":{"type":"other"}}]}"#;
-
-    #[test]
-    fn each_matching_trigger_becomes_a_task_that_may_run_twice() {
-        let pools = [
-            pool("both", &[PUSH, ANY]),
-            pool("none", &[OTHER]),
-            pool("silent", &[]),
-        ];
-        let event = Event::new("1", "/repo", "com.github.push").with_json(&br#"{"a":1}"#[..]);
-        let tasks = tasks_of(event, &pools, TraceParent::random());
-        assert_eq!(tasks.len(), 2);
-        for task in &tasks {
-            assert_eq!(&*task.pool, "both");
-            assert_eq!(&*task.capability, "com.github.push");
-            assert_eq!(&*task.principal, "event//repo");
-            assert!(task.delivery.repeatable);
-        }
-        let Work::Event { attributes, data } = &tasks[0].work else {
-            panic!("an event task delivers an event");
-        };
-        assert_eq!(data, r#"{"a":1}"#);
-        let attributes = String::from_utf8(attributes.to_vec()).unwrap();
-        assert!(attributes.contains(r#""type":"com.github.push""#));
-        assert!(!attributes.contains(r#""data":"#), "{attributes}");
-    }
-
     #[test]
     fn a_receipt_says_in_words_that_nobody_takes_the_event() {
-        let event = Event::new("1", "/repo", "nobody.cares");
-        let receipt = receipt(&event, &[]);
-        assert!(receipt.takers.is_empty());
-        assert!(receipt.detail.contains("0 pools") && receipt.detail.contains("nobody.cares"));
-    }
-
-    #[test]
-    fn the_events_trace_comes_before_the_requests() {
-        let (ours, theirs) = (TraceParent::random(), TraceParent::random());
-        let mut headers = HeaderMap::new();
-        headers.insert(TRACEPARENT, theirs.to_string().parse().unwrap());
-        let event = Event::new("1", "/s", "t");
-        assert_eq!(trace_of(&event, &headers), theirs);
-        let event = event.with_extension(TRACEPARENT, ours.to_string());
-        assert_eq!(trace_of(&event, &headers), ours);
-        let broken = Event::new("1", "/s", "t").with_extension(TRACEPARENT, "x");
-        assert_eq!(trace_of(&broken, &headers), theirs);
+        let about = About::of(&Event::new("1", "/repo", "nobody.cares"));
+        let mut taken = Taken {
+            published: Published {
+                seq: Seq(7),
+                tasks: Vec::new(),
+                is_duplicate: false,
+            },
+            routes: Vec::new(),
+        };
+        let said = receipt(&about, &taken);
+        assert!(said.takers.is_empty());
+        assert!(said.detail.contains("0 pools") && said.detail.contains("nobody.cares"));
+        taken.published.is_duplicate = true;
+        assert!(receipt(&about, &taken).detail.contains("before"));
     }
 }

@@ -242,11 +242,15 @@ impl Problem {
 
     /// Seconds after which the same request may succeed.
     pub(super) fn retry_after(&self) -> Option<u64> {
-        let Self::Refused(refusal) = self else {
+        let (Self::Refused(refusal) | Self::Broker(dormouse_broker::Error::Refused(refusal))) =
+            self
+        else {
             return matches!(self, Self::Broker(dormouse_broker::Error::Stopped)).then_some(1);
         };
         match refusal {
-            Refusal::Busy { retry_after, .. } => Some(retry_after.as_secs().max(1)),
+            Refusal::Busy { retry_after, .. }
+            | Refusal::Backlog { retry_after, .. }
+            | Refusal::DiskFull { retry_after, .. } => Some(retry_after.as_secs().max(1)),
             Refusal::Stopping | Refusal::Storage(_) => Some(1),
             Refusal::UnknownPool(_) | Refusal::KeyReused => None,
         }
@@ -256,6 +260,7 @@ impl Problem {
 fn broker_kind(error: &dormouse_broker::Error) -> Kind {
     use dormouse_broker::Error;
     match error {
+        Error::Refused(refusal) => refusal_kind(refusal),
         Error::Stopped => Kind::Stopping,
         Error::Locked(_)
         | Error::NoRuntime
@@ -287,6 +292,8 @@ impl From<OutsideError> for Problem {
 fn refusal_kind(refusal: &Refusal) -> Kind {
     match refusal {
         Refusal::Busy { .. } => Kind::Busy,
+        Refusal::Backlog { .. } => Kind::Backlog,
+        Refusal::DiskFull { .. } => Kind::DiskFull,
         Refusal::UnknownPool(_) => Kind::UnknownPool,
         Refusal::KeyReused => Kind::KeyReused,
         Refusal::Stopping => Kind::Stopping,

@@ -23,10 +23,11 @@ use dormouse_contract::task::{
 };
 
 use super::Api;
-use super::ingress;
+use super::ingress::{self, Arrived};
 use super::payload::Payload;
 use super::problem::Problem;
 use super::segment::Segment;
+use crate::publish::Sender;
 
 pub(super) async fn accept(
     State(api): State<Api>,
@@ -37,13 +38,13 @@ pub(super) async fn accept(
     match http_binding::read_many(&headers, body)? {
         Received::One(event) => accept_one(&api, pool, &headers, event).await,
         Received::Batch(events) => {
-            if !events.iter().all(|event| is_proven(&api, &pool, event)) {
-                return Err(Problem::Unproven);
-            }
-            if let Some(event) = events.iter().find(|it| it.is_platform()) {
-                return Err(Problem::NotInBatch(event.ty.clone()));
-            }
-            ingress::store(&api, &headers, Received::Batch(events)).await
+            let prove = |event| match sender(&api, &pool, &event, &headers) {
+                None => Err(Problem::Unproven),
+                Some(_) if event.is_platform() => Err(Problem::NotInBatch(event.ty)),
+                Some(sender) => Ok((event, sender)),
+            };
+            let events = events.into_iter().map(prove).collect::<Result<_, _>>()?;
+            ingress::store(&api, Arrived::Batch(events)).await
         }
     }
 }
@@ -59,14 +60,12 @@ async fn accept_one(
         STEPPED => return commit_step(api, &event).await,
         _ => {}
     }
-    if !is_proven(api, &pool, &event) {
-        return Err(Problem::Unproven);
-    }
+    let sender = sender(api, &pool, &event, headers).ok_or(Problem::Unproven)?;
     match event.ty.as_str() {
         RESOURCE_UPDATED => announce(api, &pool, &event),
         CAPABILITIES_CHANGED => replace_manifest(api, pool, &event),
         _ if event.is_platform() => Err(Problem::PlatformEvent(event.ty)),
-        _ => ingress::store(api, headers, Received::One(event)).await,
+        _ => ingress::store(api, Arrived::One(event, sender)).await,
     }
 }
 
@@ -143,14 +142,22 @@ fn replace_manifest(api: &Api, pool: String, event: &Event) -> Result<Response, 
     }
 }
 
-fn is_proven(api: &Api, pool: &str, event: &Event) -> bool {
-    let by_attempt = attempt_of(event)
-        .and_then(|(task, token)| api.coordinator.broker().pool_of(task, token))
-        .is_some_and(|runs| *runs == *pool);
-    by_attempt
-        || event
-            .extension(POOL_TOKEN)
-            .is_some_and(|token| api.coordinator.pool_token_matches(pool, &token))
+/// Who sends: the running attempt whose token is in the event, or the pool; `None`: nobody proves it.
+fn sender(api: &Api, pool: &str, event: &Event, headers: &HeaderMap) -> Option<Sender> {
+    let outside = ingress::sender(headers);
+    if let Some((task, token)) = attempt_of(event)
+        && let Some(attempt) = api.coordinator.broker().attempt(task, token)
+        && *attempt.pool == *pool
+    {
+        return Some(Sender {
+            cause: Some(task),
+            way: Some(attempt.way.through(pool)),
+            ..outside
+        });
+    }
+    let token = event.extension(POOL_TOKEN)?;
+    let is_pools = api.coordinator.pool_token_matches(pool, &token);
+    is_pools.then_some(outside)
 }
 
 fn attempt_of(event: &Event) -> Option<(TaskId, AttemptToken)> {

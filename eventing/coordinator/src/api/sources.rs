@@ -7,7 +7,6 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Json, Response};
-use dormouse_contract::http_binding::Received;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -172,7 +171,11 @@ pub(super) async fn accept(
         webhook.proof.check(&headers, &body)?;
         let event = webhook.read(&name, &headers, &body, Timestamp::now())?;
         let id = event.id.clone();
-        let response = ingress::store(&api, &headers, Received::One(Box::new(event))).await?;
+        let response = ingress::store(
+            &api,
+            ingress::Arrived::One(Box::new(event), ingress::sender(&headers)),
+        )
+        .await?;
         Ok((id, response))
     };
     match taken.await {

@@ -5,7 +5,7 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Json, Response};
-use dormouse_broker::{Ending, TaskFilter, TaskId, TaskRecord};
+use dormouse_broker::{Ending, Seq, TaskFilter, TaskId, TaskRecord};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +57,12 @@ pub(super) struct ListQuery {
     state: Option<dormouse_broker::State>,
     /// Only of this caller.
     principal: Option<String>,
+    /// Only of this capability: a tool's name, or an event's type.
+    capability: Option<String>,
+    /// Only those that this event became.
+    event: Option<Seq>,
+    /// Only of events from this source.
+    source: Option<String>,
     /// Only dead letters.
     dead: bool,
     /// Only older ones: `next` of the page before.
@@ -192,6 +198,9 @@ async fn page(api: &Api, query: ListQuery) -> Result<Json<TaskPage>, Problem> {
         state: query.state,
         dead: query.dead,
         principal: query.principal,
+        capability: query.capability,
+        event: query.event,
+        source: query.source,
         before: query.before,
         limit: Some(size),
     };

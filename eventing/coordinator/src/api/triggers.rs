@@ -6,6 +6,8 @@ use dormouse_contract::registration::Registration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::routes;
+
 /// A trigger of a registered pool.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TriggerView {
@@ -25,22 +27,11 @@ pub struct TriggerView {
 /// The triggers of a pool, in its order.
 pub(super) fn of_pool(registration: &Registration) -> impl Iterator<Item = TriggerView> + '_ {
     let triggers = registration.triggers.iter().enumerate();
-    triggers.map(|(place, trigger)| {
-        let delivery = registration.delivery.clone();
-        let delivery = match &trigger.delivery {
-            Some(spec) => delivery.with(spec),
-            None => delivery,
-        };
-        TriggerView {
-            pool: registration.pool.to_string(),
-            name: trigger.name.clone().unwrap_or_else(|| place.to_string()),
-            filters: trigger.filters.clone(),
-            ordering: trigger.ordering,
-            // Delivery of events is at least once.
-            delivery: Delivery {
-                repeatable: true,
-                ..delivery
-            },
-        }
+    triggers.map(|(place, trigger)| TriggerView {
+        pool: registration.pool.to_string(),
+        name: routes::name(place, trigger),
+        filters: trigger.filters.clone(),
+        ordering: trigger.ordering,
+        delivery: routes::delivery(registration, trigger),
     })
 }

@@ -91,6 +91,14 @@ pub(in crate::api) fn example(kind: Kind) -> Problem {
             queued: 1_000,
             retry_after: Duration::from_secs(5),
         }),
+        Kind::Backlog => Problem::Refused(Refusal::Backlog {
+            waiting: 1_000_000,
+            retry_after: Duration::from_secs(5),
+        }),
+        Kind::DiskFull => Problem::Refused(Refusal::DiskFull {
+            free: 100 << 20,
+            retry_after: Duration::from_secs(30),
+        }),
         Kind::KeyReused => Problem::Refused(Refusal::KeyReused),
         Kind::Stopping => Problem::Broker(dormouse_broker::Error::Stopped),
         Kind::Storage => {

@@ -40,6 +40,8 @@ pub(in crate::api) enum Kind {
     StepNotKept,
     NotRunning,
     Busy,
+    Backlog,
+    DiskFull,
     KeyReused,
     Stopping,
     Storage,
@@ -47,7 +49,7 @@ pub(in crate::api) enum Kind {
 }
 
 impl Kind {
-    pub(in crate::api) const ALL: [Self; 39] = [
+    pub(in crate::api) const ALL: [Self; 41] = [
         Self::NoToken,
         Self::NotAdmitted,
         Self::UnknownPath,
@@ -83,6 +85,8 @@ impl Kind {
         Self::StepNotKept,
         Self::NotRunning,
         Self::Busy,
+        Self::Backlog,
+        Self::DiskFull,
         Self::KeyReused,
         Self::Stopping,
         Self::Storage,
@@ -144,6 +148,8 @@ impl Kind {
             Self::StepNotKept => (S::CONFLICT, "step-not-kept", "Step cannot be kept"),
             Self::NotRunning => (S::CONFLICT, "not-running", "Attempt is not running"),
             Self::Busy => (S::TOO_MANY_REQUESTS, "busy", "Too much is waiting"),
+            Self::Backlog => (S::TOO_MANY_REQUESTS, "backlog", "Too many events wait"),
+            Self::DiskFull => (S::TOO_MANY_REQUESTS, "disk-full", "The disk is nearly full"),
             Self::KeyReused => (S::CONFLICT, "key-reused", "Idempotency key reused"),
             Self::Stopping => (S::SERVICE_UNAVAILABLE, "stopping", "Platform is stopping"),
             Self::Storage => {

@@ -39,7 +39,10 @@ async fn an_event_becomes_a_task_before_it_is_answered_and_its_tokens_go_no_furt
 
     let claim = stage.claims.recv().await.unwrap();
     assert!(claim.delivery.repeatable);
-    let Work::Event { attributes, data } = claim.work else {
+    let Work::Event {
+        attributes, data, ..
+    } = claim.work
+    else {
         panic!("an event is delivered as an event");
     };
     assert_eq!(data, r#"{ "ref":"main" }"#);
@@ -208,11 +211,26 @@ async fn an_authority_is_a_host_to_the_door() {
 }
 
 #[tokio::test]
+async fn an_event_that_comes_again_is_acknowledged_and_dropped() {
+    let stage = Stage::open(10).await;
+    let first = stage.post("/events", &PUSH, "{}").await.json();
+    let again = stage.post("/events", &PUSH, "{}").await;
+    assert_eq!(again.status, StatusCode::ACCEPTED);
+    let again = again.json();
+    assert_eq!(
+        (&again["duplicate"], &again["seq"]),
+        (&json!(true), &first["seq"])
+    );
+    assert_eq!(again["takers"], json!([]));
+}
+
+#[tokio::test]
 async fn a_full_queue_says_when_to_come_back() {
     let stage = Stage::open(1).await;
     let mut statuses = Vec::new();
-    for _ in 0..4 {
-        let answer = stage.post("/events", &PUSH, "{}").await;
+    for id in ["1", "2", "3", "4"] {
+        let event = with(&[("ce-id", id)]);
+        let answer = stage.post("/events", &event, "{}").await;
         let is_busy = answer.status == StatusCode::TOO_MANY_REQUESTS;
         assert_eq!(is_busy, !answer.header("retry-after").is_empty());
         statuses.push(answer.status);

@@ -63,7 +63,9 @@ impl Stage {
     /// One pool, `reactive`, that takes `com.github.push`; whoever reads `claims` is its function.
     async fn open(queue_limit: usize) -> Self {
         let data = tempfile::tempdir().unwrap();
-        let broker = Broker::open(Config::new(data.path())).unwrap();
+        let mut config = Config::new(data.path());
+        config.max_backlog = queue_limit;
+        let broker = Broker::open(config).unwrap();
         let claims = broker.claims();
         let coordinator = Coordinator::new(broker.clone());
         let manifest = MANIFEST.as_bytes();
@@ -391,7 +393,8 @@ async fn strangers_stay_outside_except_at_a_sink_with_a_proof() {
 async fn pools_show_what_they_offer_and_how_they_are() {
     let mut stage = Stage::open(10).await;
     let _running = stage.claim().await;
-    stage.post("/events", &PUSH, "{}").await;
+    let other = with(&[("ce-id", "e2")]);
+    stage.post("/events", &other, "{}").await;
     // The numbers are published after the answer.
     let published = async {
         while stage.broker.depths() != [("reactive".into(), 1, 1)] {

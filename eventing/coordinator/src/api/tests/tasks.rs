@@ -56,8 +56,8 @@ async fn a_task_is_cancelled_for_a_reason_that_people_find_again() {
 async fn lists_are_filtered_and_paged() {
     let mut stage = Stage::open(10).await;
     let _running = stage.claim().await;
-    for _ in 0..2 {
-        stage.post("/events", &PUSH, "{}").await;
+    for id in ["e2", "e3"] {
+        stage.post("/events", &with(&[("ce-id", id)]), "{}").await;
     }
     let first = stage.get("/tasks?pool=reactive&limit=2").await.json();
     assert_eq!(first["tasks"].as_array().unwrap().len(), 2);

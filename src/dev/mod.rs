@@ -65,6 +65,7 @@ async fn run(args: DevArgs, token: Option<String>) -> anyhow::Result<()> {
     let host = Host::new(dormouse_host::Config::default());
     let coordinator = Coordinator::with(broker.clone(), coordinator_settings(&args));
     let dispatcher = coordinator.clone();
+    coordinator.open_sinks().await?;
     let claims = broker.claims();
     tokio::spawn(async move { dispatcher.dispatch(claims).await });
 

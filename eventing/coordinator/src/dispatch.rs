@@ -185,7 +185,29 @@ async fn deliver(pool: Pool, claim: Claim) -> Answer {
 /// The delivery of a claim: with the platform's extensions, asking for a reply; in binary mode
 /// wherever that can be read back.
 fn request(pool: &Pool, claim: Claim) -> Result<http::Request<Bytes>, BindingError> {
-    let mut event = event(&claim)?;
+    let event = event(&claim)?;
+    // A sink is another address for each claim, and is told no secret; any other pool's service
+    // knows its own.
+    if *claim.pool == *SINKS {
+        let (headers, body) = http_binding::write(event);
+        let mut request = post(headers, body);
+        *request.uri_mut() = claim.capability.parse().unwrap_or_default();
+        return Ok(request);
+    }
+    let (mut headers, body) = http_binding::write(addressed(event, &claim));
+    complete(&mut headers, pool, &claim);
+    Ok(post(headers, body))
+}
+
+fn post(headers: HeaderMap, body: Bytes) -> http::Request<Bytes> {
+    let mut request = http::Request::new(body);
+    *request.method_mut() = http::Method::POST;
+    *request.headers_mut() = headers;
+    request
+}
+
+/// The event with what the platform says of this delivery.
+fn addressed(mut event: Event, claim: &Claim) -> Event {
     let deadline = jiff::Timestamp::from_millisecond(claim.deadline).unwrap_or_default();
     let extensions: [(&str, ExtensionValue); 8] = [
         (TASK_ID, claim.task.to_string().into()),
@@ -200,16 +222,7 @@ fn request(pool: &Pool, claim: Claim) -> Result<http::Request<Bytes>, BindingErr
     event
         .extensions
         .extend(extensions.map(|(name, value)| (name.to_owned(), value)));
-    let (mut headers, body) = http_binding::write(event);
-    complete(&mut headers, pool, &claim);
-    let mut request = http::Request::new(body);
-    *request.method_mut() = http::Method::POST;
-    // A sink is another address for each claim; any other pool's service knows its own.
-    if *claim.pool == *SINKS {
-        *request.uri_mut() = claim.capability.parse().unwrap_or_default();
-    }
-    *request.headers_mut() = headers;
-    Ok(request)
+    event
 }
 
 fn event(claim: &Claim) -> Result<Event, BindingError> {

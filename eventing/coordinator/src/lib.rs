@@ -17,6 +17,7 @@ mod publish;
 mod registry;
 mod reply;
 mod routes;
+mod sinks;
 mod sources;
 mod splice;
 

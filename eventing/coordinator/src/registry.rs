@@ -303,6 +303,10 @@ impl Coordinator {
             .cloned()
     }
 
+    pub(crate) fn insert(&self, name: Arc<str>, pool: Pool) {
+        self.write().insert(name, pool);
+    }
+
     fn write(&self) -> std::sync::RwLockWriteGuard<'_, HashMap<Arc<str>, Pool>> {
         self.pools.write().unwrap_or_else(PoisonError::into_inner)
     }

@@ -23,6 +23,7 @@ const REQUEST: &str =
 
 struct Stage {
     broker: Broker,
+    coordinator: Coordinator,
     _instances: watch::Sender<Instances>,
     _data: tempfile::TempDir,
 }
@@ -56,9 +57,11 @@ impl Stage {
             .await
             .unwrap();
         let claims = broker.claims();
-        tokio::spawn(async move { coordinator.dispatch(claims).await });
+        let dispatcher = coordinator.clone();
+        tokio::spawn(async move { dispatcher.dispatch(claims).await });
         Self {
             broker,
+            coordinator,
             _instances: sender,
             _data: data,
         }
@@ -201,4 +204,66 @@ fn progress_is_wanted_by_who_says_so() {
     ] {
         assert_eq!(wants_progress(request.as_bytes()), wanted, "{request}");
     }
+}
+
+#[tokio::test]
+async fn a_dead_letter_reaches_a_sink_outside_without_our_secrets() {
+    use dormouse_broker::{Route, State, TaskFilter};
+    use dormouse_contract::policy::DeadLetterSink;
+
+    let (got, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    let sink = axum::Router::new().fallback(async move |request: axum::extract::Request| {
+        let (head, body) = request.into_parts();
+        let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
+        got.send((head, body)).unwrap();
+        "<html>thank you</html>"
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let uri = format!("http://{}/dead", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, sink).await });
+
+    let broken = tower::service_fn(async |_: Request<Bytes>| {
+        let mut answer = Response::new(Bytes::from_static(b"no such thing"));
+        *answer.status_mut() = http::StatusCode::UNPROCESSABLE_ENTITY;
+        Ok::<_, CallError>(answer)
+    });
+    let stage = Stage::open(BoxCloneSyncService::new(broken), 1).await;
+    stage.coordinator.open_sinks().await.unwrap();
+    let route = Route {
+        pool: "p".into(),
+        trigger: "0".into(),
+        ordered: false,
+        delivery: Arc::new(Delivery {
+            dead_letter_sink: Some(DeadLetterSink::Uri(uri.clone())),
+            ..Delivery::default()
+        }),
+    };
+    let mut event = stage.coordinator.incoming(
+        Event::new("1", "/s", "org.example.thing").with_json(&b"{}"[..]),
+        &Sender::default(),
+    );
+    event.routes = vec![route];
+    stage.broker.publish(vec![event], None).await.unwrap();
+
+    let (head, body) = tokio::time::timeout(PATIENCE, heard.recv())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!((head.uri.path(), &body[..]), ("/dead", &b"{}"[..]));
+    assert_eq!(head.headers["ce-knativeerrorcode"], "422");
+    assert_eq!(head.headers["ce-type"], "org.example.thing");
+    for secret in ["ce-attempttoken", "ce-taskid", "dormouse-delivery-secret"] {
+        assert!(!head.headers.contains_key(secret), "{secret}");
+    }
+    let completed = async {
+        let filter = TaskFilter {
+            capability: Some(uri),
+            state: Some(State::Completed),
+            ..TaskFilter::default()
+        };
+        while stage.broker.tasks(filter.clone()).await.unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, completed).await.unwrap();
 }

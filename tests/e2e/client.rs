@@ -91,11 +91,19 @@ pub struct Client {
 }
 
 impl Client {
+    /// The command that runs it; all arguments are still to come.
+    pub fn program(self) -> Command {
+        let mut command = Command::new(self.program);
+        command.arg(self.script);
+        command
+    }
+
     /// The command that runs it against this URL; actions are still to come.
     pub fn command(self, url: &str) -> Command {
-        let mut command = Command::new(self.program);
-        command.arg(self.script).arg(url);
-        command.args(self.is_legacy.then_some("--legacy"));
+        let is_legacy = self.is_legacy;
+        let mut command = self.program();
+        command.arg(url);
+        command.args(is_legacy.then_some("--legacy"));
         command
     }
 }
@@ -119,14 +127,21 @@ pub fn node(script: &str) -> Client {
 
 /// In the virtual environment of this name that tests/clients/install makes.
 pub fn python(environment: &str, script: &str) -> Client {
-    // target/PROFILE/dormouse
-    let target = Path::new(env!("CARGO_BIN_EXE_dormouse")).ancestors().nth(2);
-    let clients = target.expect("a target folder").join("clients");
     Client {
-        program: clients.join(format!("python-{environment}/bin/python")),
+        program: installed(&format!("python-{environment}/bin/python")),
         script: folder().join("python").join(script),
         is_legacy: false,
     }
+}
+
+/// A program that tests/clients/install makes.
+pub fn installed(program: &str) -> PathBuf {
+    // target/PROFILE/dormouse
+    let target = Path::new(env!("CARGO_BIN_EXE_dormouse")).ancestors().nth(2);
+    target
+        .expect("a target folder")
+        .join("clients")
+        .join(program)
 }
 
 fn folder() -> PathBuf {

@@ -30,6 +30,7 @@ mod kill;
 mod observed;
 mod outside;
 mod oversize;
+mod producers;
 mod programs;
 mod scaling;
 mod sources;

@@ -96,12 +96,8 @@ impl Config {
         }
     }
 
-    /// Who a caller is, once the door has let it in: static tokens know one principal.
+    /// Who a caller is, once the door has let it in.
     pub(crate) fn principal(&self) -> &'static str {
-        if self.door.is_guarded() {
-            "token/static"
-        } else {
-            "local/anonymous"
-        }
+        self.door.principal()
     }
 }

@@ -8,7 +8,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use dormouse_broker::{Refusal, TaskId};
-use dormouse_contract::door::Refused;
+use dormouse_contract::door::{Refused, TooOften};
 
 use crate::era::{self, Era};
 
@@ -74,6 +74,9 @@ pub enum Fault {
         "too many calls are in flight on this connection: wait for answers before sending more"
     )]
     TooManyInFlight,
+    /// More calls than a principal may make.
+    #[error(transparent)]
+    TooOften(TooOften),
     /// The process before ended before it had taken the request.
     #[error("the platform was restarted before it had taken this request: send it again")]
     Interrupted,
@@ -188,7 +191,8 @@ impl Fault {
             Self::Refused(
                 Refusal::Busy { .. } | Refusal::Backlog { .. } | Refusal::DiskFull { .. },
             )
-            | Self::TooManyInFlight => BUSY,
+            | Self::TooManyInFlight
+            | Self::TooOften(_) => BUSY,
             Self::Refused(Refusal::UnknownPool(_) | Refusal::Stopping | Refusal::Storage(_))
             | Self::TooManySessions
             | Self::Interrupted
@@ -219,7 +223,8 @@ impl Fault {
                 Refusal::Busy { retry_after, .. }
                 | Refusal::Backlog { retry_after, .. }
                 | Refusal::DiskFull { retry_after, .. },
-            ) => {
+            )
+            | Self::TooOften(TooOften { retry_after }) => {
                 let millis = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX);
                 Some(json!({ "retryAfterMs": millis, "retryable": true }))
             }

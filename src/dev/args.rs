@@ -95,6 +95,15 @@ pub struct DevArgs {
         env = "DORMOUSE_BREAKER_PAUSE"
     )]
     pub breaker_pause: Duration,
+    /// How many requests a minute each caller may make, of those that present a token; 0: any
+    /// number. Without a token nobody is counted.
+    #[arg(
+        long,
+        value_name = "COUNT",
+        default_value_t = 1_000,
+        env = "RATE_LIMIT_MAX_REQUESTS"
+    )]
+    pub rate_limit: u32,
     /// How long the end waits for running calls, in seconds.
     #[arg(long, default_value_t = 30, env = "DORMOUSE_DRAIN_SECONDS")]
     pub drain_seconds: u64,

@@ -10,6 +10,7 @@ mod deploy;
 mod doors;
 mod event_sources;
 mod greeting;
+mod rate;
 mod revision;
 mod state_keys;
 mod watch;
@@ -58,7 +59,7 @@ async fn run(args: DevArgs, token: Option<String>) -> anyhow::Result<()> {
     let render = telemetry::start_metrics()?;
     let doors = Doors::open(&args, token.as_deref()).await?;
     let addresses = doors.addresses()?;
-    let door = doors::door(&args, token);
+    let door = doors::door(&args, token).with_rate(rate::limit(args.rate_limit));
     let guarded = door.is_guarded();
     let broker = Broker::open(broker_config(&args))?;
     let store = Store::open(&args.data_dir)?;

@@ -152,3 +152,27 @@ async fn upgrade(address: &str, headers: &[(&'static str, &str)]) -> u16 {
         },
     }
 }
+
+#[tokio::test]
+async fn who_asks_too_often_is_told_when_to_come_back() {
+    let platform = Setup::new([Pool::fixture("fixture")])
+        .token(TOKEN)
+        .argument("--rate-limit=2")
+        .start()
+        .await;
+    let bearer = format!("Bearer {TOKEN}");
+    let token = [("authorization", &*bearer)];
+    let coordinator = &platform.doors().coordinator;
+    for _ in 0..2 {
+        let answer = send(Method::GET, coordinator, "/pools", &token, "").await;
+        assert_eq!(answer.status, 200);
+    }
+    // The bound is the caller's, at whichever door.
+    let answer = send(Method::GET, coordinator, "/pools", &token, "").await;
+    assert_eq!(answer.status, 429);
+    let seconds = answer.headers["retry-after"].to_str().expect("a number");
+    assert!(seconds.parse::<u32>().is_ok_and(|wait| wait > 0));
+    assert_eq!(answer.json()["title"], "Too many requests");
+    let health = send(Method::GET, coordinator, "/health", &[], "").await;
+    assert_eq!(health.status, 200);
+}

@@ -3,18 +3,39 @@
 //! Host and Origin stop a web page from reaching a loopback service by DNS rebinding (MCP
 //! transports, "Security Warning"); the token says who may come in at all.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use http::header::{AUTHORIZATION, HOST, HeaderMap, HeaderName, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
 use subtle::ConstantTimeEq as _;
+
+use crate::duration;
 
 /// The prefix of a WebSocket subprotocol entry that carries the bearer token, for clients that
 /// cannot set headers. What follows it is the token, base64url without padding.
 pub const TOKEN_SUBPROTOCOL: &str = "dormouse.bearer.";
+
+/// Whether a principal may ask once more now; if not, after how long it may.
+pub type Rate = Arc<dyn Fn(&str) -> Result<(), Duration> + Send + Sync>;
 
 /// Who may come in.
 #[derive(Clone, Default)]
 pub struct Door {
     token: Option<String>,
     hosts: Vec<String>,
+    rate: Option<Rate>,
+}
+
+/// 429: someone asks more often than one principal may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "more requests than one caller may make in a minute: ask again in {}, or raise \
+     RATE_LIMIT_MAX_REQUESTS",
+    duration::format(*.retry_after)
+)]
+pub struct TooOften {
+    /// After so long the next request is taken; whole seconds.
+    pub retry_after: Duration,
 }
 
 /// Why someone may not.
@@ -65,7 +86,38 @@ impl Door {
         Self {
             token: token.filter(|token| !token.is_empty()),
             hosts,
+            rate: None,
         }
+    }
+
+    /// The same door, with a bound on how often each principal may ask. Where no token is asked
+    /// for there are no principals to tell apart, and no bound.
+    #[must_use]
+    pub fn with_rate(mut self, rate: Option<Rate>) -> Self {
+        self.rate = rate;
+        self
+    }
+
+    /// Who a caller is, once it has been let in: static tokens know one principal.
+    #[must_use]
+    pub fn principal(&self) -> &'static str {
+        match self.is_guarded() {
+            true => "token/static",
+            false => "local/anonymous",
+        }
+    }
+
+    /// Counts a request of whoever has been let in.
+    ///
+    /// # Errors
+    /// [`TooOften`], when it is one too many.
+    pub fn within_rate(&self) -> Result<(), TooOften> {
+        let Some(rate) = self.rate.as_ref().filter(|_| self.is_guarded()) else {
+            return Ok(());
+        };
+        rate(self.principal()).map_err(|left| TooOften {
+            retry_after: Duration::from_secs(left.as_secs() + 1),
+        })
     }
 
     /// Whether a token is asked for.

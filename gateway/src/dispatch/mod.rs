@@ -191,6 +191,7 @@ impl Core {
         mode: ToolsMode,
         flights: Option<&Arc<Flights>>,
     ) -> Result<Outcome, Fault> {
+        self.config.door.within_rate().map_err(Fault::TooOften)?;
         if (request.feature, mode) != (Feature::Tool, ToolsMode::Search) {
             return self.admit_as_it_is(request, flights);
         }

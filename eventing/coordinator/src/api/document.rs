@@ -253,7 +253,7 @@ fn answer_object(answer: &Answer, schemas: &mut SchemaGenerator) -> Value {
 fn possible_problems(operation: &Operation) -> Vec<Kind> {
     let mut kinds = vec![Kind::NotAdmitted];
     if operation.guard == Guard::Token {
-        kinds.push(Kind::NoToken);
+        kinds.extend([Kind::NoToken, Kind::TooOften]);
     }
     if operation.path.contains('{') {
         kinds.push(Kind::InvalidPath);

@@ -98,9 +98,12 @@ fn operations() -> Vec<Operation> {
 
 async fn admit(State(door): State<Door>, mut request: Request, next: Next) -> Response {
     name_host(&mut request);
-    match door.admit(request.headers()) {
+    if let Err(refused) = door.admit(request.headers()) {
+        return Problem::Door(refused).into_response();
+    }
+    match door.within_rate() {
         Ok(()) => next.run(request).await,
-        Err(refused) => Problem::Door(refused).into_response(),
+        Err(too_often) => Problem::TooOften(too_often).into_response(),
     }
 }
 

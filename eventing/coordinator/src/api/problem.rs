@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
 use dormouse_broker::{Refusal, State, TaskId};
-use dormouse_contract::door::Refused;
+use dormouse_contract::door::{Refused, TooOften};
 use dormouse_contract::http_binding::BindingError;
 use dormouse_contract::manifest::InvalidManifest;
 use dormouse_contract::task::Failed;
@@ -60,6 +60,8 @@ impl ProblemView {
 pub(super) enum Problem {
     #[error(transparent)]
     Door(Refused),
+    #[error(transparent)]
+    TooOften(TooOften),
     #[error("nothing is served at this path: `GET /openapi.json` describes all that is")]
     UnknownPath,
     #[error("this path does not take this method: the Allow header lists those it takes")]
@@ -159,6 +161,7 @@ impl Problem {
         match self {
             Self::Door(Refused::Token) => Kind::NoToken,
             Self::Door(Refused::Host | Refused::Origin) => Kind::NotAdmitted,
+            Self::TooOften(_) => Kind::TooOften,
             Self::UnknownPath => Kind::UnknownPath,
             Self::WrongMethod => Kind::WrongMethod,
             Self::Path(_) => Kind::InvalidPath,
@@ -242,6 +245,9 @@ impl Problem {
 
     /// Seconds after which the same request may succeed.
     pub(super) fn retry_after(&self) -> Option<u64> {
+        if let Self::TooOften(too_often) = self {
+            return Some(too_often.retry_after.as_secs());
+        }
         let (Self::Refused(refusal) | Self::Broker(dormouse_broker::Error::Refused(refusal))) =
             self
         else {

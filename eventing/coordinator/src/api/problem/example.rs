@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::http::HeaderName;
 use dormouse_broker::{Refusal, State, TaskId};
-use dormouse_contract::door::Refused;
+use dormouse_contract::door::{Refused, TooOften};
 use dormouse_contract::http_binding::BindingError;
 use dormouse_contract::task::{Failed, Outcome, TaskError};
 use dormouse_source::{Origin, Unmapped, Unproven, Unreadable};
@@ -21,6 +21,9 @@ pub(in crate::api) fn example(kind: Kind) -> Problem {
     match kind {
         Kind::NoToken => Problem::Door(Refused::Token),
         Kind::NotAdmitted => Problem::Door(Refused::Host),
+        Kind::TooOften => Problem::TooOften(TooOften {
+            retry_after: Duration::from_secs(1),
+        }),
         Kind::UnknownPath => Problem::UnknownPath,
         Kind::WrongMethod => Problem::WrongMethod,
         Kind::InvalidPath => Problem::Path("Invalid UTF-8 in `id`".to_owned()),

@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 pub(in crate::api) enum Kind {
     NoToken,
     NotAdmitted,
+    TooOften,
     UnknownPath,
     WrongMethod,
     InvalidPath,
@@ -49,9 +50,10 @@ pub(in crate::api) enum Kind {
 }
 
 impl Kind {
-    pub(in crate::api) const ALL: [Self; 41] = [
+    pub(in crate::api) const ALL: [Self; 42] = [
         Self::NoToken,
         Self::NotAdmitted,
+        Self::TooOften,
         Self::UnknownPath,
         Self::WrongMethod,
         Self::InvalidPath,
@@ -99,6 +101,7 @@ impl Kind {
         match self {
             Self::NoToken => (S::UNAUTHORIZED, "not-admitted", "Token missing or wrong"),
             Self::NotAdmitted => (S::FORBIDDEN, "not-admitted", "Host or Origin not admitted"),
+            Self::TooOften => (S::TOO_MANY_REQUESTS, "too-often", "Too many requests"),
             Self::UnknownPath => (S::NOT_FOUND, "unknown-path", "Unknown path"),
             Self::WrongMethod => {
                 let title = "Method not allowed here";

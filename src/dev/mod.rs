@@ -92,6 +92,9 @@ async fn run(args: DevArgs, token: Option<String>) -> anyhow::Result<()> {
         round = deployer.round() => round,
         () = ending.asked() => return Ok(()),
     };
+    // After the files, whose names take precedence.
+    coordinator.restore_outside().await?;
+
     if let Some(sources) = &mut sources {
         let packages = std::mem::take(&mut round.sources);
         sources.watch(packages.into_iter().map(Root::Package));

@@ -1,5 +1,5 @@
-//! An always-on agent that somebody else runs: registered by its address, killed, and back. What
-//! sleeps meanwhile is not woken by anybody's probe.
+//! An always-on agent that somebody else runs: registered by its address, killed, back, and
+//! still known after `kill -9` of the platform. What sleeps meanwhile is not woken by a probe.
 
 use std::process::{Child, Stdio};
 
@@ -48,7 +48,7 @@ impl Drop for Agent {
 
 #[tokio::test]
 async fn an_agent_that_runs_elsewhere_is_called_as_if_it_ran_here() {
-    let platform = Setup::new([Pool::conformance("sleeper")])
+    let mut platform = Setup::new([Pool::conformance("sleeper")])
         .argument("--probe-interval=100ms")
         .argument("--discovery-interval=1")
         .start()
@@ -83,6 +83,12 @@ async fn an_agent_that_runs_elsewhere_is_called_as_if_it_ran_here() {
         Agent::start(&platform, port),
         check_echo(&platform, "back again")
     );
+
+    platform.kill().await;
+    platform.restart().await;
+    let known = platform.pool("away").await.expect("it is still registered");
+    assert_eq!(known["endpoints"].as_array().map(Vec::len), Some(1));
+    check_echo(&platform, "as before").await;
 
     eventually("some probes", async || {
         let well = r#"outcome="well""#;

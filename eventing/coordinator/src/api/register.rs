@@ -28,7 +28,7 @@ pub(super) fn operations() -> Vec<Operation> {
                  answer. It speaks the function contract: what it offers is read from \
                  `capabilities` below its endpoint, and until that can be read nothing of it is \
                  offered. The same pool with another endpoint adds an endpoint; the same endpoint \
-                 again replaces what was said of it.",
+                 again replaces what was said of it. Registrations survive a restart.",
             )
             .takes("The row.", vec![Content::json(examples::row())])
             .answers(

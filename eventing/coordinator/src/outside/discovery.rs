@@ -38,6 +38,9 @@ impl Coordinator {
         };
         if changed {
             let name = &*outside.name;
+            if let Err(error) = self.remember(name, Some(&outside.record())).await {
+                tracing::warn!(pool = name, %error, "its manifest is forgotten at the next start");
+            }
             match self.enter(outside).await {
                 Ok(()) => tracing::info!(pool = name, "its manifest was read"),
                 Err(error) => tracing::error!(pool = name, %error, "it cannot be registered"),

@@ -2,12 +2,17 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+use dormouse_broker::Note;
 use reqwest::Url;
 
-use super::record::Address;
+use super::record::{Address, Record};
 use super::{OutsidePool, Row};
 use crate::endpoints::client::NoClient;
 use crate::registry::{Coordinator, Pool, PoolSecrets};
+
+/// The kind of the broker's notes that remember these pools.
+const NOTES: &str = "outside-pool";
 
 /// Why a pool cannot be registered from outside, or be taken out.
 #[derive(Debug, thiserror::Error)]
@@ -46,14 +51,27 @@ impl From<NoClient> for OutsideError {
     }
 }
 
+/// Runs to its end, whether or not its caller waits for it: half a registration is none.
+async fn unbroken<T: Send + 'static>(
+    task: impl Future<Output = Result<T, OutsideError>> + Send + 'static,
+) -> Result<T, OutsideError> {
+    let ended = tokio::spawn(task).await;
+    ended.unwrap_or(Err(OutsideError::Broker(dormouse_broker::Error::Stopped)))
+}
+
 impl Coordinator {
-    /// Registers an agent that runs elsewhere, or another endpoint of it, until the platform
-    /// stops. Its manifest is asked for before this returns. `true`: the pool is
+    /// Registers an agent that runs elsewhere, or another endpoint of it, for good: it is there
+    /// again after a restart. Its manifest is asked for before this returns. `true`: the pool is
     /// new.
     ///
     /// # Errors
     /// [`OutsideError`]; nothing is changed then.
     pub async fn register_outside(&self, row: Row) -> Result<bool, OutsideError> {
+        let coordinator = self.clone();
+        unbroken(async move { coordinator.join(row).await }).await
+    }
+
+    async fn join(&self, row: Row) -> Result<bool, OutsideError> {
         let name: Arc<str> = row.pool_id.as_str().into();
         let mut pools = self.outside().lock().await;
         let known = pools.get(&name).cloned();
@@ -62,8 +80,16 @@ impl Coordinator {
         }
         let is_new = known.is_none();
         let outside = known.unwrap_or_else(|| OutsidePool::new(&name));
-        let record = outside.record().with(row);
-        outside.adopt(record, self.settings())?;
+        let before = outside.record();
+        let record = before.clone().with(row);
+        outside.adopt(record.clone(), self.settings())?;
+        if let Err(error) = self.remember(&name, Some(&record)).await {
+            match is_new {
+                true => outside.end(),
+                false => outside.adopt(before, self.settings())?,
+            }
+            return Err(error.into());
+        }
         self.enter(&outside).await?;
         pools.insert(Arc::clone(&name), Arc::clone(&outside));
         drop(pools);
@@ -78,6 +104,12 @@ impl Coordinator {
     /// # Errors
     /// [`OutsideError`]; nothing is changed then.
     pub async fn take_out(&self, pool: &str, endpoint: Option<&str>) -> Result<(), OutsideError> {
+        let (coordinator, pool) = (self.clone(), pool.to_owned());
+        let endpoint = endpoint.map(str::to_owned);
+        unbroken(async move { coordinator.leave(&pool, endpoint.as_deref()).await }).await
+    }
+
+    async fn leave(&self, pool: &str, endpoint: Option<&str>) -> Result<(), OutsideError> {
         let mut pools = self.outside().lock().await;
         let Some(outside) = pools.get(pool).cloned() else {
             return Err(match self.pool(pool) {
@@ -100,14 +132,53 @@ impl Coordinator {
                 });
             }
             if !record.endpoints.is_empty() {
+                self.remember(pool, Some(&record)).await?;
                 outside.adopt(record, self.settings())?;
                 return Ok(());
             }
         }
+        self.remember(pool, None).await?;
         self.unregister(pool).await?;
         pools.remove(pool);
         outside.end();
         tracing::info!(pool, "taken out");
+        Ok(())
+    }
+
+    /// Brings back the pools that were registered from outside before the platform stopped, as
+    /// they were known then. One whose name an AgentPool file has taken meanwhile is forgotten.
+    ///
+    /// # Errors
+    /// When the broker has stopped or its store cannot be read.
+    pub async fn restore_outside(&self) -> Result<(), OutsideError> {
+        let mut pools = self.outside().lock().await;
+        for (name, note) in self.broker().notes(NOTES).await? {
+            if self.pool(&name).is_some() {
+                tracing::warn!(
+                    pool = name,
+                    "an AgentPool file has the name of this outside pool"
+                );
+                self.remember(&name, None).await?;
+                continue;
+            }
+            let record: Record = match serde_json::from_slice(&note) {
+                Ok(record) => record,
+                Err(error) => {
+                    tracing::error!(pool = name, %error, "its registration cannot be read");
+                    continue;
+                }
+            };
+            let name: Arc<str> = name.into();
+            let outside = OutsidePool::new(&name);
+            if let Err(error) = outside.adopt(record, self.settings()) {
+                tracing::error!(pool = &*name, %error, "it cannot be reached");
+                continue;
+            }
+            self.enter(&outside).await?;
+            outside.keep_discovering(self);
+            outside.look.notify_one();
+            pools.insert(name, outside);
+        }
         Ok(())
     }
 
@@ -125,6 +196,7 @@ impl Coordinator {
                 pool,
                 "an AgentPool file takes the name of this outside pool"
             );
+            self.remember(pool, None).await?;
         }
         Ok(())
     }
@@ -148,5 +220,21 @@ impl Coordinator {
             Some(Arc::clone(outside)),
         );
         self.admit(record.registration(&outside.name), pool).await
+    }
+
+    pub(super) async fn remember(
+        &self,
+        pool: &str,
+        record: Option<&Record>,
+    ) -> Result<(), dormouse_broker::Error> {
+        let written = record.map(serde_json::to_vec).transpose();
+        // A record consists of what was read from JSON.
+        let value = written.unwrap_or_default().map(Bytes::from);
+        let note = Note {
+            kind: NOTES,
+            name: pool.to_owned(),
+            value,
+        };
+        self.broker().note(note).await
     }
 }

@@ -7,6 +7,7 @@ use axum::Router;
 use axum::routing::get;
 use bytes::Bytes;
 use dormouse_broker::Ending;
+use dormouse_contract::balance::Balance;
 use dormouse_contract::policy::Delivery;
 use dormouse_contract::registration::CallError;
 use dormouse_contract::task::Outcome;
@@ -233,6 +234,25 @@ async fn endpoints_and_pools_are_taken_out() {
         second.seen.probes.load(Ordering::Relaxed) <= probes + 1,
         "nobody looks after it any more"
     );
+}
+
+#[tokio::test]
+async fn what_was_registered_survives_the_platform() {
+    let (agent, stage) = (Agent::start().await, Stage::open().await);
+    stage
+        .register(agent.row(json!({"balance": "least-connections"})))
+        .await;
+    let place = agent.stop().await;
+    let stage = stage.restart().await;
+    // Its tools are known although it is away.
+    assert_eq!(stage.tools(), 1);
+    let balance = stage.coordinator.balance("away").unwrap();
+    assert_eq!(balance, Balance::LeastConnections);
+    let _agent = Agent::back(place).await;
+    assert_eq!(stage.call().await, well());
+    stage.coordinator.take_out("away", None).await.unwrap();
+    let stage = stage.restart().await;
+    assert!(stage.coordinator.endpoints("away").is_none());
 }
 
 #[tokio::test]

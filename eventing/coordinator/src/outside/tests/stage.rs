@@ -146,6 +146,7 @@ impl Stage {
         let coordinator = Coordinator::with(broker.clone(), settings());
         let (dispatcher, claims) = (coordinator.clone(), broker.claims());
         tokio::spawn(async move { dispatcher.dispatch(claims).await });
+        coordinator.restore_outside().await.unwrap();
         Self {
             coordinator,
             broker,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, HOST, HeaderMap, HeaderValue};
+use http::header::{ACCEPT, AUTHORIZATION, HOST, HeaderMap, HeaderValue, RETRY_AFTER};
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1;
@@ -23,6 +23,22 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(super) struct Coordinator {
     endpoint: Endpoint,
     token: Option<HeaderValue>,
+}
+
+/// What was answered.
+pub(super) struct Answered {
+    pub status: StatusCode,
+    /// After how long the same may be asked again.
+    pub retry_after: Option<Duration>,
+    pub body: Bytes,
+}
+
+impl Answered {
+    /// What a problem says, or at least the status.
+    pub(super) fn detail(&self) -> String {
+        let reason = self.status.canonical_reason();
+        detail(&self.body).unwrap_or_else(|| reason.unwrap_or("no reason given").to_owned())
+    }
 }
 
 impl Coordinator {
@@ -57,6 +73,16 @@ impl Coordinator {
         self.request(Method::POST, path, headers, body).await
     }
 
+    /// Posts, and hands back whatever is answered.
+    pub(super) async fn try_post(
+        &self,
+        path: &str,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Answered, Failure> {
+        self.ask(Method::POST, path, headers, body).await
+    }
+
     /// Reads an answer into the type that the API documents.
     pub(super) fn read<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, Failure> {
         serde_json::from_slice(body).map_err(|error| self.endpoint.strange(error.to_string()))
@@ -69,6 +95,17 @@ impl Coordinator {
         headers: HeaderMap,
         body: Bytes,
     ) -> Result<Bytes, Failure> {
+        let answered = self.ask(method, path, headers, body).await?;
+        accepted(answered)
+    }
+
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Answered, Failure> {
         let exchange = self.exchange(method, path, headers, body);
         match tokio::time::timeout(PATIENCE, exchange).await {
             Ok(answered) => answered,
@@ -85,7 +122,7 @@ impl Coordinator {
         path: &str,
         headers: HeaderMap,
         body: Bytes,
-    ) -> Result<Bytes, Failure> {
+    ) -> Result<Answered, Failure> {
         let stream = self.endpoint.connect().await?;
         let strange = |error: hyper::Error| self.endpoint.strange(error.to_string());
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
@@ -96,8 +133,14 @@ impl Coordinator {
         let request = self.build(method, path, headers, body)?;
         let response = sender.send_request(request).await.map_err(strange)?;
         let status = response.status();
+        let retry_after = response.headers().get(RETRY_AFTER);
+        let retry_after = retry_after.and_then(|seconds| seconds.to_str().ok()?.parse().ok());
         let body = response.into_body().collect().await.map_err(strange)?;
-        accepted(status, body.to_bytes())
+        Ok(Answered {
+            status,
+            retry_after: retry_after.map(Duration::from_secs),
+            body: body.to_bytes(),
+        })
     }
 
     fn build(
@@ -149,20 +192,16 @@ pub(super) fn detail(body: &[u8]) -> Option<String> {
     Some(problem.detail)
 }
 
-fn accepted(status: StatusCode, body: Bytes) -> Result<Bytes, Failure> {
-    if status.is_success() {
-        return Ok(body);
+fn accepted(answered: Answered) -> Result<Bytes, Failure> {
+    if answered.status.is_success() {
+        return Ok(answered.body);
     }
-    if status == StatusCode::UNAUTHORIZED {
+    if answered.status == StatusCode::UNAUTHORIZED {
         return Err(Failure::Token);
     }
-    let detail = detail(&body).unwrap_or_else(|| {
-        let reason = status.canonical_reason().unwrap_or("no reason given");
-        reason.to_owned()
-    });
     Err(Failure::Refused {
-        status: status.as_u16(),
-        detail,
+        status: answered.status.as_u16(),
+        detail: answered.detail(),
     })
 }
 
@@ -170,15 +209,22 @@ fn accepted(status: StatusCode, body: Bytes) -> Result<Bytes, Failure> {
 mod tests {
     use super::*;
 
+    fn answered(status: StatusCode, body: &'static str) -> Answered {
+        Answered {
+            status,
+            retry_after: None,
+            body: Bytes::from_static(body.as_bytes()),
+        }
+    }
+
     #[test]
     fn a_problem_is_told_by_its_detail() {
-        let body =
-            Bytes::from_static(br#"{"type":"x","title":"t","status":404,"detail":"no such task"}"#);
-        let failure = accepted(StatusCode::NOT_FOUND, body).unwrap_err();
+        let body = r#"{"type":"x","title":"t","status":404,"detail":"no such task"}"#;
+        let failure = accepted(answered(StatusCode::NOT_FOUND, body)).unwrap_err();
         assert!(failure.to_string().contains("(404): no such task"));
-        let failure = accepted(StatusCode::BAD_GATEWAY, Bytes::from_static(b"<html>")).unwrap_err();
+        let failure = accepted(answered(StatusCode::BAD_GATEWAY, "<html>")).unwrap_err();
         assert!(failure.to_string().contains("Bad Gateway"));
-        let failure = accepted(StatusCode::UNAUTHORIZED, Bytes::new()).unwrap_err();
+        let failure = accepted(answered(StatusCode::UNAUTHORIZED, "")).unwrap_err();
         assert!(failure.to_string().contains("DORMOUSE_TOKEN"));
     }
 

@@ -51,6 +51,8 @@ pub(super) enum Failure {
     Usage(String),
     #[error("cannot write the result: {0}")]
     Output(std::io::Error),
+    #[error("{refused} of {of} events are refused; each is told above by its line")]
+    SomeRefused { refused: u64, of: u64 },
     /// The tool answered with `isError`; its words are printed already.
     #[error("the tool failed")]
     Tool,
@@ -76,6 +78,7 @@ impl Failure {
             | Self::Slow { .. }
             | Self::TimedOut(_)
             | Self::Output(_)
+            | Self::SomeRefused { .. }
             | Self::Tool => 1,
         }
     }

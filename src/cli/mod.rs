@@ -79,6 +79,19 @@ pub struct Connection {
     pub token: Option<String>,
 }
 
+#[cfg(test)]
+impl Connection {
+    /// To a coordinator there, and nowhere else.
+    fn to_coordinator(url: &str) -> Self {
+        Self {
+            mcp_url: String::new(),
+            coordinator_url: url.to_owned(),
+            admin_url: String::new(),
+            token: None,
+        }
+    }
+}
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {

@@ -1,10 +1,13 @@
-//! `dormouse send`: one CloudEvent to the ingress.
+//! `dormouse send`: one CloudEvent to the ingress, or those of a file.
+
+mod file;
+mod lines;
 
 use bytes::Bytes;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use dormouse_contract::Event;
-use dormouse_contract::http_binding;
-use dormouse_coordinator::api::Receipt;
+use dormouse_contract::http_binding::{self, BATCH_LIMIT};
+use dormouse_coordinator::api::{Receipt, Receipts};
 use serde_json::value::RawValue;
 
 use super::coordinator::Coordinator;
@@ -17,11 +20,13 @@ const JSON: &str = "application/json";
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
-  dormouse send --type com.github.push --source /repos/dormouse --data '{\"ref\": \"main\"}'")]
+  dormouse send --type com.github.push --source /repos/dormouse --data '{\"ref\": \"main\"}'
+  dormouse send -f events.jsonl --mode batch
+  dormouse send -f events.jsonl --watch")]
 pub struct SendArgs {
     /// What kind of occurrence it tells, e.g. com.github.push
-    #[arg(long = "type", value_name = "TYPE")]
-    ty: String,
+    #[arg(long = "type", value_name = "TYPE", required_unless_present = "file")]
+    ty: Option<String>,
     /// Who emits it, a URI-reference
     #[arg(long, default_value = "dormouse-cli")]
     source: String,
@@ -40,20 +45,65 @@ pub struct SendArgs {
     /// The event's id; random when absent
     #[arg(long)]
     id: Option<String>,
-    /// How the receipt is printed
+    /// Send the events of a file instead, one as JSON a line (`-` reads stdin); blank lines and
+    /// lines that start with # are left out
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["ty", "source", "subject", "data", "content_type", "extensions", "id"])]
+    file: Option<String>,
+    /// Go on with what is appended to the file, until Ctrl-C
+    #[arg(long, requires = "file")]
+    watch: bool,
+    /// How events travel [default: binary for one event, structured for a file]
+    #[arg(long, value_enum)]
+    mode: Option<Mode>,
+    /// How many events of a file make a batch
+    #[arg(long, value_name = "COUNT", default_value = "100", value_parser = batch_size)]
+    batch_size: usize,
+    /// How receipts are printed
     #[arg(short, long, value_enum, default_value_t)]
     output: Output,
 }
 
+/// How events travel (CloudEvents HTTP binding, section 3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Mode {
+    /// Attributes as headers, the payload as the body
+    Binary,
+    /// The whole event as JSON
+    Structured,
+    /// Several events as one JSON array, all taken or none
+    Batch,
+}
+
+/// For clap.
+fn batch_size(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(size) if (1..=BATCH_LIMIT).contains(&size) => Ok(size),
+        Ok(_) | Err(_) => Err(format!("write a number from 1 to {BATCH_LIMIT}")),
+    }
+}
+
 pub(super) async fn run(args: SendArgs, connection: &Connection) -> Result<(), Failure> {
-    let output = args.output;
+    if let Some(path) = &args.file {
+        return file::run(path, &args, connection).await;
+    }
+    let (output, mode) = (args.output, args.mode.unwrap_or(Mode::Binary));
     let event = compose(args)?;
     let coordinator = Coordinator::new(connection)?;
-    let (headers, body) = http_binding::write_binary(event);
+    let (headers, body) = match mode {
+        Mode::Binary => http_binding::write_binary(event),
+        Mode::Structured => http_binding::write_structured(&event),
+        Mode::Batch => http_binding::write_batch(&[event]),
+    };
     let answer = coordinator.post("/events", headers, body).await?;
     match output {
         Output::Json => print::lines(answer),
-        Output::Text => print::lines(describe(&coordinator.read(&answer)?)),
+        Output::Text => {
+            let receipts = match coordinator.read(&answer)? {
+                Receipts::One(receipt) => vec![receipt],
+                Receipts::Batch(receipts) => receipts,
+            };
+            print::lines(receipts.iter().map(describe).collect::<String>())
+        }
     }
 }
 
@@ -61,7 +111,7 @@ fn compose(args: SendArgs) -> Result<Event, Failure> {
     let id = args
         .id
         .unwrap_or_else(|| format!("{:032x}", rand::random::<u128>()));
-    let mut event = Event::new(id, args.source, args.ty);
+    let mut event = Event::new(id, args.source, args.ty.unwrap_or_default());
     event.subject = args.subject;
     event.time = Some(jiff::Timestamp::now().to_string());
     for (name, value) in args.extensions {
@@ -102,15 +152,26 @@ fn describe(receipt: &Receipt) -> String {
 mod tests {
     use super::*;
 
+    impl SendArgs {
+        /// What a file is sent with when nothing else is typed.
+        pub(super) fn of_file() -> Self {
+            args(None)
+        }
+    }
+
     fn args(data: Option<&str>) -> SendArgs {
         SendArgs {
-            ty: "t".into(),
+            ty: Some("t".into()),
             source: "/s".into(),
             subject: None,
             data: data.map(str::to_owned),
             content_type: JSON.into(),
             extensions: vec![("branch".into(), "main".into())],
             id: None,
+            file: None,
+            watch: false,
+            mode: None,
+            batch_size: 100,
             output: Output::Text,
         }
     }

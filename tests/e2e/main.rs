@@ -33,6 +33,8 @@ mod oversize;
 mod producers;
 mod programs;
 mod scaling;
+mod sending;
 mod sources;
 mod stopping;
 mod suspension;
+mod webhooks;

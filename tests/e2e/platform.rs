@@ -247,6 +247,14 @@ impl Platform {
         of_it.cloned().collect()
     }
 
+    /// What the coordinator says of an event source; panics when it knows none of this name.
+    pub async fn source(&self, name: &str) -> Value {
+        let page = self.ask("/sources").await.json();
+        let sources = page["sources"].as_array().expect("a page of sources");
+        let of_it = sources.iter().find(|source| source["name"] == name);
+        of_it.expect("a source").clone()
+    }
+
     /// Waits until the newest task of a capability is in this state, and returns it.
     pub async fn task_in(&self, capability: &str, state: &str) -> Value {
         eventually(&format!("a {state} task of {capability}"), async || {

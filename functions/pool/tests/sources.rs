@@ -303,7 +303,7 @@ fn secrets_are_looked_up_and_missing_ones_named() {
 }
 
 #[test]
-fn one_name_is_one_source_and_the_shipped_examples_are_good() {
+fn one_name_is_one_source() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("a.yaml"), GITHUB).unwrap();
     std::fs::write(folder.path().join("b.yaml"), GITHUB).unwrap();
@@ -314,4 +314,16 @@ fn one_name_is_one_source_and_the_shipped_examples_are_good() {
         error.contains("source `github`") && error.contains("a.yaml"),
         "{error}"
     );
+}
+
+#[test]
+fn the_shipped_examples_are_inert_and_good() {
+    let shipped = include_str!("../../../config/pools/sources.yaml");
+    assert_eq!(parse(shipped), Ok(dormouse_pool::File::default()));
+    let examples = shipped.split("\n\n").filter_map(|part| {
+        let (_, example) = part.split_once("# ---\n")?;
+        Some(example.replace("# ", ""))
+    });
+    let words: Vec<_> = examples.map(|it| source(&it).source.word()).collect();
+    assert_eq!(words, ["github", "webhook", "schedule"]);
 }

@@ -39,6 +39,7 @@ pub fn function() -> Function {
         .tool("big", "Answer with so many bytes.", big)
         .tool("quiz", "Ask for so many grades, one after the other.", quiz)
         .on("org.example.ping", pong)
+        .on("com.", take)
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -210,6 +211,10 @@ async fn quiz(cx: Context, args: Quiz) -> Result<String, ToolError> {
         });
     }
     Ok(format!("{prepared}; grades {}", grades.join(" ")))
+}
+
+async fn take(_: Context, _: Event) -> Result<(), ToolError> {
+    Ok(())
 }
 
 async fn pong(cx: Context, event: Event) -> Result<Option<Event>, ToolError> {

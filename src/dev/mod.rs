@@ -94,7 +94,8 @@ async fn run(args: DevArgs, token: Option<String>) -> anyhow::Result<()> {
     };
     // After the files, whose names take precedence.
     coordinator.restore_outside().await?;
-
+    // Only now are there pools that take what the schedules tell.
+    tokio::spawn(coordinator.clone().run_schedules());
     if let Some(sources) = &mut sources {
         let packages = std::mem::take(&mut round.sources);
         sources.watch(packages.into_iter().map(Root::Package));

@@ -33,6 +33,7 @@ mod oversize;
 mod producers;
 mod programs;
 mod scaling;
+mod schedules;
 mod sending;
 mod sources;
 mod stopping;

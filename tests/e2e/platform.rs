@@ -249,10 +249,24 @@ impl Platform {
 
     /// What the coordinator says of an event source; panics when it knows none of this name.
     pub async fn source(&self, name: &str) -> Value {
-        let page = self.ask("/sources").await.json();
-        let sources = page["sources"].as_array().expect("a page of sources");
+        let sources = self.sources().await;
         let of_it = sources.iter().find(|source| source["name"] == name);
         of_it.expect("a source").clone()
+    }
+
+    /// What the coordinator says of all event sources.
+    pub async fn sources(&self) -> Vec<Value> {
+        let page = self.ask("/sources").await.json();
+        page["sources"]
+            .as_array()
+            .expect("a page of sources")
+            .clone()
+    }
+
+    /// The events of a type in the log, the newest first.
+    pub async fn events(&self, ty: &str) -> Vec<Value> {
+        let page = self.ask(&format!("/events?type={ty}")).await.json();
+        page["events"].as_array().expect("a page of events").clone()
     }
 
     /// Waits until the newest task of a capability is in this state, and returns it.

@@ -1,7 +1,9 @@
 //! Which event sources there are, and how each has fared.
 //!
 //! What they do is said by `dormouse-source`; the door of [webhooks](crate::api) asks here for the
-//! source of a path.
+//! source of a path, and [`run_schedules`](crate::Coordinator::run_schedules) for the schedules.
+
+mod timetable;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -90,6 +92,11 @@ impl Sources {
         self.read().values().cloned().collect()
     }
 
+    /// Is told whenever the sources have been replaced.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
     fn read(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<String, Arc<Served>>> {
         self.served.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -111,6 +118,10 @@ impl Served {
             }),
             declared,
         }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.declared.name
     }
 
     /// Why it cannot work, if it cannot; else the webhook that it is, if it is one.
@@ -140,6 +151,10 @@ impl Served {
         log.events += 1;
         log.last_event = Some((id.to_owned(), Timestamp::now()));
         self.count("taken");
+    }
+
+    pub(crate) fn set_next_run(&self, next: Option<Timestamp>) {
+        self.lock().next_run = next;
     }
 
     pub(crate) fn note_error(&self, why: &str) {

@@ -217,6 +217,7 @@ mod tests {
             redriven_as: None,
             dead_letter: None,
             failure: None,
+            attempts: vec![],
             history: vec![],
         };
         let page = TaskPage {

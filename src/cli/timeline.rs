@@ -141,6 +141,7 @@ mod tests {
             to,
             by: by.into(),
             why: why.into(),
+            outcome: None,
         }
     }
 
@@ -170,6 +171,7 @@ mod tests {
                 },
                 outcome: Outcome::Unknown,
             }),
+            attempts: vec![],
             history: vec![
                 entry("2026-03-01T12:00:00Z", State::Accepted, "caller", ""),
                 entry(

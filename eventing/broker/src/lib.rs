@@ -7,6 +7,7 @@
 //! Payloads are bytes to the broker; it knows no MCP, no session and no function.
 
 mod api;
+mod attempt;
 mod command;
 pub mod config;
 mod depth;
@@ -30,6 +31,7 @@ mod window;
 mod writer;
 
 pub use api::{Broker, Claims};
+pub use attempt::{AttemptOutcome, AttemptRecord};
 pub use config::{Config, Durability};
 pub use error::{Error, Refusal};
 pub use event::{

@@ -9,7 +9,9 @@ use crate::event::{
     EventFilter, EventRecord, EventType, NewEvent, Note, Published, Seq, StoredEvent,
 };
 use crate::ledger::{Entry, Selection};
+use crate::record::TaskFilter;
 use crate::store::log;
+use crate::store::read::count;
 use crate::task::TaskId;
 
 impl Broker {
@@ -57,6 +59,14 @@ impl Broker {
     /// When the store cannot be read.
     pub async fn event_types(&self) -> Result<Vec<EventType>, Error> {
         self.read(log::types).await
+    }
+
+    /// How many tasks there are of those that [`Self::tasks`] would list.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn count_tasks(&self, filter: TaskFilter) -> Result<u64, Error> {
+        self.read(move |conn| count(conn, &filter)).await
     }
 
     /// Runs dead letters again, each as a new task. Returns both ids of each.

@@ -1,9 +1,10 @@
 //! A task as people see it: lists, histories, open questions.
 
-use dormouse_contract::task::Failed;
+use dormouse_contract::task::{Failed, Outcome};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::attempt::AttemptRecord;
 use crate::event::Seq;
 use crate::task::{State, TaskId};
 
@@ -25,6 +26,8 @@ pub struct TaskFilter {
     pub dead: bool,
     /// Only of this caller.
     pub principal: Option<String>,
+    /// Only this task and later ones; see [`TaskId::first_of`].
+    pub since: Option<TaskId>,
     /// Only tasks older than this one: the last id of the page before.
     pub before: Option<TaskId>,
     /// At most so many; default and maximum 100.
@@ -76,6 +79,9 @@ pub struct TaskRecord {
     /// How it ended, when it failed.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub failure: Option<Failed>,
+    /// Every delivery to the function, oldest first; empty in lists.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub attempts: Vec<AttemptRecord>,
     /// Every transition, oldest first; empty in lists.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub history: Vec<HistoryEntry>,
@@ -119,4 +125,7 @@ pub struct HistoryEntry {
     /// In words, where there is something to say.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub why: String,
+    /// What is known of the attempt that failed with this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
 }

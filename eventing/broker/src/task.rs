@@ -42,6 +42,12 @@ impl TaskId {
         i64::from_be_bytes([0, 0, a, b, c, d, e, f])
     }
 
+    /// The lowest id of this moment: ids of earlier tasks sort before it.
+    #[must_use]
+    pub fn first_of(moment: Millis) -> Self {
+        Self::at(moment, [0; 10])
+    }
+
     /// The id in 16 bytes, which sort as the ids do.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 16] {

@@ -6,6 +6,7 @@ use dormouse_contract::task::{Failed, Outcome, TaskError};
 use rusqlite::Result;
 
 use super::{Ids, Ledger, Live};
+use crate::history::Why;
 use crate::retry::{FailedAttempt, Next, decide, millis};
 use crate::task::{Millis, TaskId, Work};
 
@@ -80,7 +81,10 @@ impl Ledger {
         // No delay: nothing was overloaded, the caller is waiting, and the dead time counted.
         match decide(&live.delivery, attempt, now) {
             Next::Retry(_) => {
-                let why = "the platform stopped while it ran; running it again is safe";
+                let why = Why {
+                    words: "the platform stopped while it ran; running it again is safe",
+                    outcome: Some(Outcome::Unknown),
+                };
                 self.retry(task, &live, now, why, now).map(drop)
             }
             Next::Fail(_) => {

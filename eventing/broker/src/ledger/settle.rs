@@ -10,7 +10,7 @@ use rusqlite::Result;
 use super::{Entry, Ledger, Live};
 use crate::effect::Effect;
 use crate::event::NewEvent;
-use crate::history::{Actor, append};
+use crate::history::{Actor, LATE, Why, append};
 use crate::lane::{Turn, Waiting};
 use crate::retry::{FailedAttempt, Next, decide};
 use crate::store::{Fate, Row, Update};
@@ -91,14 +91,13 @@ impl Ledger {
         let live = self.live.get(&task).cloned();
         self.withdraw(&row);
         let ending = Ending::Completed(result);
-        let why = "an earlier attempt answered after all";
         self.end(
             task,
             row.state,
             ending,
             live.as_ref(),
             Actor::Function,
-            why,
+            LATE,
             now,
         )
     }
@@ -120,10 +119,12 @@ impl Ledger {
             retry_after,
             jitter: rand::random(),
         };
+        let outcome = Some(failure.outcome);
         match decide(&live.delivery, attempt, now) {
             Next::Retry(at) => {
                 let why = format!("attempt {} failed: {}", live.attempt, failure.error.message);
-                self.retry(task, live, at, &why, now)
+                let words = &why;
+                self.retry(task, live, at, Why { words, outcome }, now)
             }
             Next::Fail(reason) => {
                 // Whatever became of the last attempt: an earlier round ran, and of the attempts
@@ -140,7 +141,10 @@ impl Ledger {
                     ending,
                     Some(live),
                     Actor::Broker,
-                    &why,
+                    Why {
+                        words: &why,
+                        outcome,
+                    },
                     now,
                 )
             }
@@ -152,7 +156,7 @@ impl Ledger {
         task: TaskId,
         live: &Live,
         at: Millis,
-        why: &str,
+        why: Why<'_>,
         now: Millis,
     ) -> Result<Option<State>> {
         let Some(to) = State::Running.after(Change::Retry) else {
@@ -194,14 +198,14 @@ impl Ledger {
         clippy::too_many_arguments,
         reason = "the ending's every fact is named at the call"
     )]
-    pub(super) fn end(
+    pub(super) fn end<'a>(
         &mut self,
         task: TaskId,
         from: State,
         ending: Ending,
         live: Option<&Live>,
         by: Actor,
-        why: &str,
+        why: impl Into<Why<'a>>,
         now: Millis,
     ) -> Result<Option<State>> {
         let (change, stored) = match &ending {

@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, Result, params};
 use serde::Deserialize;
 
 use super::{Fate, row, suspensions};
+use crate::attempt::attempts;
 use crate::error::Error;
 use crate::event::Seq;
 use crate::object;
@@ -20,7 +21,7 @@ const COLUMNS: &str = "id, state, pool, capability, principal, round, attempt, a
 /// Which tasks a [`TaskFilter`] takes; its parameters are those of [`filtered`].
 const TAKEN: &str = "id < coalesce(?1, x'ffffffffffffffffffffffffffffffff')
     AND (?2 IS NULL OR pool = ?2) AND (?3 IS NULL OR state = ?3) AND (?4 IS NULL OR principal = ?4)
-    AND (?5 IS NULL OR capability = ?5)";
+    AND (?5 IS NULL OR capability = ?5) AND id >= coalesce(?8, x'')";
 
 /// A connection that only reads.
 pub(crate) fn connect(path: &std::path::Path) -> std::result::Result<Connection, Error> {
@@ -40,6 +41,12 @@ pub(super) fn ids(conn: &Connection, filter: &TaskFilter) -> Result<Vec<TaskId>>
     filtered(conn, "id", filter, limit, |row| {
         row.get(0).map(TaskId::from_bytes)
     })
+}
+
+/// How many tasks a filter takes.
+pub(crate) fn count(conn: &Connection, filter: &TaskFilter) -> Result<u64> {
+    let counted = filtered(conn, "count(*)", filter, 1, |row| row.get::<_, i64>(0))?;
+    Ok(counted.first().map_or(0, |count| count.unsigned_abs()))
 }
 
 fn filtered<T>(
@@ -70,7 +77,8 @@ fn filtered<T>(
             principal,
             filter.capability,
             filter.event.map(Seq::to_sql),
-            i64::try_from(limit).unwrap_or(i64::MAX)
+            i64::try_from(limit).unwrap_or(i64::MAX),
+            filter.since.as_ref().map(TaskId::as_bytes),
         ],
         read,
     )?
@@ -168,6 +176,11 @@ fn record(row: &rusqlite::Row<'_>, with_history: bool) -> Result<TaskRecord> {
         Some(Ending::Failed(failed)) => Some(failed),
         Some(Ending::Completed(_) | Ending::Cancelled(_)) | None => None,
     };
+    let history = if with_history {
+        history(&row.get::<_, String>(11)?)
+    } else {
+        Vec::new()
+    };
     Ok(TaskRecord {
         id: TaskId::from_bytes(row.get(0)?),
         state,
@@ -186,11 +199,8 @@ fn record(row: &rusqlite::Row<'_>, with_history: bool) -> Result<TaskRecord> {
         redriven_as: row.get::<_, Option<[u8; 16]>>(15)?.map(TaskId::from_bytes),
         dead_letter: Fate::dead_letter(row.get(16)?),
         failure,
-        history: if with_history {
-            history(&row.get::<_, String>(11)?)
-        } else {
-            Vec::new()
-        },
+        attempts: attempts(&history),
+        history,
     })
 }
 
@@ -203,12 +213,13 @@ fn history(stored: &str) -> Vec<HistoryEntry> {
             to: line.to,
             by: line.by.into_owned(),
             why: line.why.into_owned(),
+            outcome: line.outcome,
         })
         .collect()
 }
 
+/// Always with milliseconds, so that times sort as texts.
 pub(super) fn time(millis: Millis) -> String {
-    jiff::Timestamp::from_millisecond(millis)
-        .unwrap_or_default()
-        .to_string()
+    let time = jiff::Timestamp::from_millisecond(millis).unwrap_or_default();
+    format!("{time:.3}")
 }

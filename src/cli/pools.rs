@@ -226,6 +226,7 @@ mod tests {
             resources: vec![],
             resource_templates: vec![],
             triggers: vec![],
+            drained: false,
             slots: 100,
             queue_limit: 1_000,
             queued: 2,

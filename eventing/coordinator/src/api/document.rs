@@ -133,6 +133,10 @@ fn path_parameters(path: &str) -> Vec<Value> {
                     "The task's id.",
                     json!({"type": "string", "format": "uuid", "examples": [super::examples::TASK]}),
                 ),
+                "seq" => (
+                    "The event's place in the log.",
+                    json!({"type": "integer", "minimum": 1, "examples": [super::examples::SEQ]}),
+                ),
                 _ => ("", json!({"type": "string"})),
             };
             json!({

@@ -97,7 +97,7 @@ pub(super) fn operations() -> Vec<Operation> {
 }
 
 /// What both doors take.
-fn with_event(operation: Operation) -> Operation {
+pub(super) fn with_event(operation: Operation) -> Operation {
     let headers = [
         ("ce-specversion", "Binary mode: `1.0`.", "1.0"),
         ("ce-id", "Binary mode: unique for its source.", "e-1"),

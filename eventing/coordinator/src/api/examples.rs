@@ -1,21 +1,30 @@
 //! What the OpenAPI document shows as examples: values of the very types that are answered.
 
-use dormouse_broker::{HistoryEntry, Seq, State, TaskId, TaskRecord};
+use dormouse_broker::{
+    AttemptOutcome, AttemptRecord, DeadLetter, EventRecord, EventType, HistoryEntry, Seq, State,
+    TaskId, TaskRecord,
+};
 use dormouse_contract::Manifest;
 use dormouse_contract::balance::Balance;
-use dormouse_contract::filter::{Filter, Ordering};
+use dormouse_contract::filter::{Comparison, Filter, Mismatch, Ordering, Reason};
 use dormouse_contract::policy::Delivery;
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
+use super::dead_letters::{DeadLetterView, Redriven};
 use super::ingress::{Receipt, Taker};
+use super::log::EventView;
 use super::pools::{InstanceCounts, PoolPage, PoolView, ResourceView, TemplateView, ToolView};
 use super::sources::{SourceEvent, SourcePage, SourceView};
 use super::tasks::TaskPage;
-use super::triggers::TriggerView;
+use super::triggers::{TestedEvent, TestedTrigger, TriggerTest, TriggerView};
 use crate::{BreakerState, BreakerView, EndpointState, EndpointView, Row};
 
 /// The id of the task in all examples.
 pub(super) const TASK: &str = "0193a5f0-1c2b-7d3e-8f4a-5b6c7d8e9f00";
+
+/// The place in the log of the event in all examples.
+pub(super) const SEQ: Seq = Seq(4_711);
 
 pub(super) fn task_id() -> TaskId {
     TASK.parse().unwrap_or_default()
@@ -62,6 +71,7 @@ pub(super) fn pool() -> PoolView {
             title: None,
         }],
         triggers: vec![trigger()],
+        drained: false,
         slots: 100,
         queue_limit: 1_000,
         queued: 0,
@@ -109,16 +119,54 @@ pub(super) fn row() -> Row {
 }
 
 pub(super) fn trigger() -> TriggerView {
-    let wanted = [("type".to_owned(), "com.github.push".to_owned())];
     TriggerView {
         pool: "educational".to_owned(),
         name: "pushes".to_owned(),
-        filters: vec![Filter::Exact(wanted.into())],
+        filters: filters(),
         ordering: Some(Ordering::Subject),
         delivery: Delivery {
             repeatable: true,
             ..Delivery::default()
         },
+    }
+}
+
+fn filters() -> Vec<Filter> {
+    serde_json::from_str(r#"[{"exact":{"type":"com.github.push"}}]"#).unwrap_or_default()
+}
+
+pub(super) fn trigger_test() -> TriggerTest {
+    let mismatch = Mismatch {
+        at: "filters[0].exact.type".to_owned(),
+        reason: Reason::Differs {
+            attribute: "type".to_owned(),
+            value: "com.github.push".to_owned(),
+            comparison: Comparison::Exact,
+            wanted: "com.github.release".to_owned(),
+        },
+    };
+    let tested = |name: &str, matches| TestedTrigger {
+        pool: "educational".to_owned(),
+        name: name.to_owned(),
+        matches,
+        why: Vec::new(),
+        mismatches: Vec::new(),
+    };
+    TriggerTest {
+        events: vec![TestedEvent {
+            id: "e-1".to_owned(),
+            source: "/repos/dormouse".to_owned(),
+            ty: "com.github.push".to_owned(),
+            takers: 1,
+            triggers: vec![
+                tested("pushes", true),
+                TestedTrigger {
+                    why: vec![mismatch.to_string()],
+                    mismatches: vec![mismatch],
+                    ..tested("releases", false)
+                },
+            ],
+        }],
     }
 }
 
@@ -140,6 +188,7 @@ pub(super) fn manifest() -> Manifest {
 pub(super) fn task_page() -> TaskPage {
     TaskPage {
         tasks: vec![TaskRecord {
+            attempts: Vec::new(),
             history: Vec::new(),
             ..task()
         }],
@@ -153,6 +202,7 @@ pub(super) fn task() -> TaskRecord {
         to,
         by: by.to_owned(),
         why: why.to_owned(),
+        outcome: None,
     };
     TaskRecord {
         id: task_id(),
@@ -166,12 +216,20 @@ pub(super) fn task() -> TaskRecord {
         changed_at: "2026-11-23T06:17:06.164Z".to_owned(),
         traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned(),
         asks: Vec::new(),
-        event: Some(Seq(17)),
+        event: Some(SEQ),
         trigger: Some("pushes".to_owned()),
         redrive_of: None,
         redriven_as: None,
         dead_letter: None,
         failure: None,
+        attempts: vec![AttemptRecord {
+            round: 1,
+            attempt: 1,
+            started_at: "2026-11-23T06:17:06.121Z".to_owned(),
+            ended_at: Some("2026-11-23T06:17:06.164Z".to_owned()),
+            outcome: AttemptOutcome::Completed,
+            error: None,
+        }],
         history: vec![
             line("2026-11-23T06:17:06.120Z", State::Accepted, "caller", ""),
             line(
@@ -203,7 +261,7 @@ pub(super) fn event() -> Value {
 pub(super) fn receipt() -> Receipt {
     Receipt {
         id: "e-1".to_owned(),
-        seq: Seq(17),
+        seq: SEQ,
         duplicate: false,
         takers: vec![Taker {
             pool: "educational".to_owned(),
@@ -244,5 +302,72 @@ pub(super) fn source_page() -> SourcePage {
                 ..source("nightly", "schedule")
             },
         ],
+    }
+}
+
+/// What a listener to changes reads.
+pub(super) const CHANGES: &str = "event: event\nid: 4711\ndata: {\"seq\":4711,\"id\":\"e-1\",\"source\":\"/repos/dormouse\",\"type\":\"com.github.push\"}\n\n\
+event: task\ndata: {\"id\":\"0193a5f0-1c2b-7d3e-8f4a-5b6c7d8e9f00\",\"pool\":\"educational\",\"capability\":\"com.github.push\",\"state\":\"running\"}\n\n";
+
+pub(super) fn event_record() -> EventRecord {
+    EventRecord {
+        seq: SEQ,
+        id: "e-1".to_owned(),
+        source: "/repos/dormouse".to_owned(),
+        ty: "com.github.push".to_owned(),
+        subject: Some("main".to_owned()),
+        received_at: "2026-11-23T06:17:06.120Z".to_owned(),
+        hops: 0,
+        via: None,
+        cause: None,
+        size: 14,
+        tasks: 1,
+    }
+}
+
+pub(super) fn event_type() -> EventType {
+    EventType {
+        ty: "com.github.push".to_owned(),
+        last: SEQ,
+        last_at: "2026-11-23T06:17:06.120Z".to_owned(),
+    }
+}
+
+fn raw(value: &Value) -> Box<RawValue> {
+    to_raw_value(value).unwrap_or_default()
+}
+
+pub(super) fn event_view() -> EventView {
+    EventView {
+        record: event_record(),
+        event: raw(&event()),
+        deliveries: vec![task()],
+    }
+}
+
+pub(super) fn dead_letter() -> TaskRecord {
+    TaskRecord {
+        state: State::Failed,
+        dead_letter: Some(DeadLetter::Open),
+        failure: Some(super::problem::failed()),
+        history: Vec::new(),
+        ..task()
+    }
+}
+
+pub(super) fn dead_letter_view() -> DeadLetterView {
+    DeadLetterView {
+        task: dead_letter(),
+        event: Some(raw(&event())),
+        request: None,
+    }
+}
+
+pub(super) fn redriven() -> Redriven {
+    Redriven {
+        id: task_id(),
+        task: "0193a5f2-77aa-7b10-9c3d-2e4f60718293"
+            .parse()
+            .unwrap_or_default(),
     }
 }

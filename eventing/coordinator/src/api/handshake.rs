@@ -18,7 +18,7 @@ const ALLOWED_RATE: HeaderName = HeaderName::from_static("webhook-allowed-rate")
 /// Without an origin it is an ordinary `OPTIONS`: the methods, and no permission.
 pub(super) async fn answer(asked: HeaderMap) -> Result<Response, Problem> {
     let mut headers = HeaderMap::new();
-    headers.insert(ALLOW, HeaderValue::from_static("OPTIONS, POST"));
+    headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS, POST"));
     if let Some(origin) = single(&asked, REQUEST_ORIGIN, "a DNS name", is_dns_expression)? {
         single(&asked, REQUEST_RATE, "a positive integer", is_rate)?;
         headers.insert(ALLOWED_ORIGIN, origin.clone());

@@ -6,18 +6,24 @@
 //! for the platform's token, except the sink of a pool, whose callers prove themselves by a token
 //! inside the event, and webhooks, whose senders prove themselves by a signature or another secret.
 
+mod changes;
+mod dead_letters;
 mod document;
+mod drain;
 mod events;
 mod examples;
 mod handshake;
 mod ingress;
+mod log;
 mod operation;
 mod page;
 mod payload;
 mod platform;
 mod pools;
 mod problem;
+mod read;
 mod register;
+mod secrets;
 mod segment;
 mod sink;
 mod sources;
@@ -36,17 +42,29 @@ use axum::response::{IntoResponse, Response};
 use dormouse_contract::door::Door;
 
 use crate::registry::Coordinator;
+use changes::Listeners;
+pub use changes::{EventChange, Missed, PoolChange, TaskChange};
+pub use dead_letters::{
+    DeadLetterFilter, DeadLetterView, DiscardRequest, Discarded, DiscardedPage, Redriven,
+    RedrivenPage,
+};
+use drain::Drains;
+pub use drain::{DrainState, DrainView};
 pub use ingress::{Receipt, Receipts, Taker};
+pub use log::{EventPage, EventTypePage, EventView};
 use operation::{Guard, Operation};
 pub use pools::{InstanceCounts, PoolPage, PoolView, ResourceView, TemplateView, ToolView};
 use problem::Problem;
 pub use problem::ProblemView;
 pub use sources::{SourceError, SourceEvent, SourcePage, SourceView};
 pub use tasks::{CancelRequest, Cancelled, TaskPage};
-pub use triggers::TriggerView;
+pub use triggers::{TestedEvent, TestedTrigger, TriggerPage, TriggerTest, TriggerView};
 
 /// The largest request body, in bytes; beyond it the answer is 413.
 pub const BODY_LIMIT: usize = 4 << 20;
+
+/// How many entries a page holds when the query does not say, and at most.
+const PAGE: usize = 100;
 
 /// Renders all metrics in the Prometheus text format.
 pub type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
@@ -55,6 +73,8 @@ pub type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
 struct Api {
     coordinator: Coordinator,
     render_metrics: RenderMetrics,
+    drains: Drains,
+    listeners: Listeners,
 }
 
 /// Everything that port 8888 serves.
@@ -62,6 +82,8 @@ pub fn router(coordinator: Coordinator, door: Door, render_metrics: RenderMetric
     let api = Api {
         coordinator,
         render_metrics,
+        drains: Drains::default(),
+        listeners: Listeners::default(),
     };
     let (mut guarded, mut open) = (Router::new(), Router::new());
     for operation in operations() {
@@ -88,8 +110,13 @@ fn operations() -> Vec<Operation> {
         register::operations(),
         tasks::operations(),
         events::operations(),
+        log::operations(),
+        triggers::operations(),
         sources::operations(),
+        dead_letters::operations(),
         platform::operations(),
+        changes::operations(),
+        drain::operations(),
     ]
     .into_iter()
     .flatten()

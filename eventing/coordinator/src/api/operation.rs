@@ -19,18 +19,29 @@ pub(super) enum Tag {
     Pools,
     Tasks,
     Events,
+    Triggers,
+    DeadLetters,
     Platform,
 }
 
 impl Tag {
     /// In the order in which people read them.
-    pub(super) const ALL: [Self; 4] = [Self::Pools, Self::Tasks, Self::Events, Self::Platform];
+    pub(super) const ALL: [Self; 6] = [
+        Self::Pools,
+        Self::Tasks,
+        Self::Events,
+        Self::Triggers,
+        Self::DeadLetters,
+        Self::Platform,
+    ];
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Pools => "Pools",
             Self::Tasks => "Tasks",
             Self::Events => "Events",
+            Self::Triggers => "Triggers",
+            Self::DeadLetters => "Dead letters",
             Self::Platform => "Platform",
         }
     }
@@ -42,8 +53,17 @@ impl Tag {
                 "Calls of capabilities and reactions to events: where each stands, each of its \
                  attempts, how it ended."
             }
-            Self::Events => "CloudEvents in, from any producer.",
-            Self::Platform => "The platform itself: whether it is there, and this document.",
+            Self::Events => {
+                "CloudEvents: in, from any producer; the log of them, and what each became."
+            }
+            Self::Triggers => "Rules that route events to pools.",
+            Self::DeadLetters => {
+                "Tasks whose attempts are used up. They wait until somebody runs them again or \
+                 discards them."
+            }
+            Self::Platform => {
+                "The platform itself: how it is, what changes, how to drain it, and this document."
+            }
         }
     }
 }

@@ -14,7 +14,7 @@ use super::{Api, document, page};
 /// The answer of `GET /health`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Health {
-    /// `ok`.
+    /// `ok`, or `draining` while nothing is handed out.
     pub status: String,
 }
 
@@ -79,9 +79,13 @@ pub(super) fn operations() -> Vec<Operation> {
     ]
 }
 
-async fn health() -> Json<Health> {
+async fn health(State(api): State<Api>) -> Json<Health> {
+    let status = match api.drains.all() {
+        true => "draining",
+        false => "ok",
+    };
     Json(Health {
-        status: "ok".to_owned(),
+        status: status.to_owned(),
     })
 }
 

@@ -69,6 +69,9 @@ pub struct PoolView {
     pub resource_templates: Vec<TemplateView>,
     /// Which events are routed to it.
     pub triggers: Vec<TriggerView>,
+    /// Whether nothing of it is handed out: it is drained, by itself or with the platform.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub drained: bool,
     /// How many tasks may run at the same time.
     pub slots: usize,
     /// How many tasks may wait.
@@ -194,7 +197,7 @@ async fn manifest(State(api): State<Api>, Segment(pool): Segment) -> Result<Resp
     Ok(([(CONTENT_TYPE, "application/json")], body).into_response())
 }
 
-fn find(api: &Api, pool: String) -> Result<std::sync::Arc<Registration>, Problem> {
+pub(super) fn find(api: &Api, pool: String) -> Result<std::sync::Arc<Registration>, Problem> {
     let registered = api.coordinator.registrations();
     let registered = registered.borrow();
     let found = registered.iter().find(|it| *it.pool == *pool).cloned();
@@ -237,6 +240,7 @@ fn view(api: &Api, registration: &Registration, depths: &Depths) -> PoolView {
         resources: views(resources),
         resource_templates: views(resource_templates),
         triggers: of_pool(registration).collect(),
+        drained: api.drains.pool(&registration.pool),
         slots: registration.slots,
         queue_limit: registration.queue_limit,
         queued,

@@ -6,7 +6,7 @@ mod kind;
 use axum::http::StatusCode;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
-use dormouse_broker::{Refusal, State, TaskId};
+use dormouse_broker::{Refusal, Seq, State, TaskId};
 use dormouse_contract::door::{Refused, TooOften};
 use dormouse_contract::http_binding::BindingError;
 use dormouse_contract::manifest::InvalidManifest;
@@ -16,7 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{OutsideError, WrongField};
-pub(super) use example::example;
+pub(super) use example::{example, failed};
 pub(super) use kind::Kind;
 
 /// The media type of problems (RFC 9457, section 3).
@@ -92,6 +92,24 @@ pub(super) enum Problem {
     Cancelled { task: TaskId, reason: String },
     #[error("task {task} is {} already: nothing is left to cancel", word(*state))]
     NotCancelled { task: TaskId, state: State },
+    #[error("`{0}` is no place in the log: places are numbers from 1, as `GET /events` lists them")]
+    Seq(String),
+    #[error("there is no event {0}: the log has not come so far, or it is no longer kept")]
+    UnknownEvent(Seq),
+    #[error("it cannot be shown: {0}")]
+    Unshowable(String),
+    #[error(
+        "task {0} is no dead letter: it has not failed, or whoever called has heard the answer; `GET /dead-letters` lists those that are"
+    )]
+    NotDead(TaskId),
+    #[error("dead letter {0} was {1} already: nothing is left to do")]
+    Disposed(TaskId, &'static str),
+    #[error(
+        "the filter is empty, which would choose every dead letter: narrow it by pool, capability, principal, source or event, or say `{{\"all\": true}}`"
+    )]
+    EmptyFilter,
+    #[error("{0} listen to changes already: close some, then try again")]
+    TooManyListeners(usize),
     #[error(transparent)]
     Event(#[from] BindingError),
     #[error(
@@ -172,6 +190,12 @@ impl Problem {
             Self::TaskId(_) => Kind::InvalidTaskId,
             Self::UnknownTask(_) => Kind::UnknownTask,
             Self::UnknownPool(_) => Kind::UnknownPool,
+            Self::Seq(_) => Kind::InvalidSeq,
+            Self::UnknownEvent(_) => Kind::UnknownEvent,
+            Self::Unshowable(_) => Kind::Storage,
+            Self::NotDead(_) | Self::Disposed(..) => Kind::NotDeadLetter,
+            Self::EmptyFilter => Kind::EmptyFilter,
+            Self::TooManyListeners(_) => Kind::TooManyListeners,
             Self::NotEnded { .. } => Kind::NotEnded,
             Self::Failed { .. } => Kind::TaskFailed,
             Self::Cancelled { .. } => Kind::TaskCancelled,
@@ -251,7 +275,11 @@ impl Problem {
         let (Self::Refused(refusal) | Self::Broker(dormouse_broker::Error::Refused(refusal))) =
             self
         else {
-            return matches!(self, Self::Broker(dormouse_broker::Error::Stopped)).then_some(1);
+            return matches!(
+                self,
+                Self::TooManyListeners(_) | Self::Broker(dormouse_broker::Error::Stopped)
+            )
+            .then_some(1);
         };
         match refusal {
             Refusal::Busy { retry_after, .. }

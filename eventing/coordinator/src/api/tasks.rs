@@ -1,7 +1,6 @@
-//! `/tasks` and `/dead-letters`: what was asked, where it stands, how it ended.
+//! `/tasks`: what was asked, where it stands, how it ended.
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Json, Response};
@@ -9,15 +8,11 @@ use dormouse_broker::{Ending, Seq, TaskFilter, TaskId, TaskRecord};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Api;
-use super::examples;
 use super::operation::{Content, Operation, Tag, get, post};
-use super::payload::Payload;
 use super::problem::{Kind, Problem};
+use super::read::{Asked, Given};
 use super::segment::Segment;
-
-/// How many tasks a page holds when the query does not say, and at most.
-const PAGE: usize = 100;
+use super::{Api, PAGE, examples};
 
 /// The answer of `GET /tasks` and `GET /dead-letters`: the newest first.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -47,7 +42,7 @@ pub struct Cancelled {
     pub state: dormouse_broker::State,
 }
 
-/// The query of a list. A separate type, so that misspelt names are refused.
+/// The query of a list of tasks. A separate type, so that misspelt names are refused.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct ListQuery {
@@ -55,16 +50,22 @@ pub(super) struct ListQuery {
     pool: Option<String>,
     /// Only in this state.
     state: Option<dormouse_broker::State>,
-    /// Only of this caller.
-    principal: Option<String>,
     /// Only of this capability: a tool's name, or an event's type.
     capability: Option<String>,
-    /// Only those that this event became.
+    /// Only of this caller.
+    principal: Option<String>,
+    /// Only those that this event became: its place in the log.
     event: Option<Seq>,
     /// Only of events from this source.
     source: Option<String>,
-    /// Only dead letters.
+    /// Only dead letters of which nobody has disposed yet.
     dead: bool,
+    /// Only those accepted at this time or later, RFC 3339.
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    since: Option<jiff::Timestamp>,
+    /// Only those accepted before this time, RFC 3339.
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    until: Option<jiff::Timestamp>,
     /// Only older ones: `next` of the page before.
     before: Option<TaskId>,
     /// At most so many: 1 to 100, which is the default.
@@ -75,20 +76,52 @@ impl ListQuery {
     fn page_size(&self) -> usize {
         self.limit.unwrap_or(PAGE).clamp(1, PAGE)
     }
+
+    /// Ids sort by the time of acceptance.
+    fn filter(self, is_dead: bool) -> TaskFilter {
+        let limit = Some(self.page_size());
+        let until = self
+            .until
+            .map(|time| TaskId::first_of(time.as_millisecond()));
+        TaskFilter {
+            pool: self.pool,
+            state: self.state,
+            capability: self.capability,
+            event: self.event,
+            source: self.source,
+            dead: self.dead || is_dead,
+            principal: self.principal,
+            before: self.before.into_iter().chain(until).min(),
+            since: self
+                .since
+                .map(|time| TaskId::first_of(time.as_millisecond())),
+            limit,
+        }
+    }
 }
 
-type Queried = Result<Query<ListQuery>, QueryRejection>;
-
 pub(super) fn operations() -> Vec<Operation> {
-    let mut operations = Vec::from(lists());
-    operations.extend([
+    vec![
+        get("/tasks", list)
+            .named(
+                Tag::Tasks,
+                "listTasks",
+                "List tasks",
+                "The newest first, a page at a time. Each condition narrows the list.",
+            )
+            .query::<ListQuery>()
+            .answers(
+                StatusCode::OK,
+                "The tasks.",
+                Content::json(examples::task_page()),
+            ),
         get("/tasks/{id}", show)
             .named(
                 Tag::Tasks,
                 "getTask",
                 "Show a task",
                 "One task with its whole history: each transition with its time, who made it and \
-                 why.",
+                 why, and each attempt with its start, its end and what went wrong.",
             )
             .answers(StatusCode::OK, "The task.", Content::json(examples::task()))
             .problems(&[Kind::InvalidTaskId, Kind::UnknownTask]),
@@ -141,75 +174,32 @@ pub(super) fn operations() -> Vec<Operation> {
                 Kind::InvalidBody,
                 Kind::TaskEnded,
             ]),
-    ]);
-    operations
-}
-
-fn lists() -> [Operation; 2] {
-    let page = || Content::json(examples::task_page());
-    [
-        get("/tasks", list)
-            .named(
-                Tag::Tasks,
-                "listTasks",
-                "List tasks",
-                "The newest first, a page at a time. Each condition narrows the list.",
-            )
-            .query::<ListQuery>()
-            .answers(StatusCode::OK, "The tasks.", page()),
-        get("/dead-letters", dead_letters)
-            .named(
-                Tag::Tasks,
-                "listDeadLetters",
-                "List dead letters",
-                "Tasks whose attempts are used up, the newest first.",
-            )
-            .query::<ListQuery>()
-            .answers(StatusCode::OK, "The dead letters.", page()),
     ]
 }
 
-async fn list(State(api): State<Api>, query: Queried) -> Result<Json<TaskPage>, Problem> {
-    page(&api, read_query(query)?).await
+async fn list(
+    State(api): State<Api>,
+    Asked(query): Asked<ListQuery>,
+) -> Result<Json<TaskPage>, Problem> {
+    page(&api, query, false).await
 }
 
-async fn dead_letters(State(api): State<Api>, query: Queried) -> Result<Json<TaskPage>, Problem> {
-    let query = read_query(query)?;
-    page(
-        &api,
-        ListQuery {
-            dead: true,
-            ..query
-        },
-    )
-    .await
-}
-
-fn read_query(query: Queried) -> Result<ListQuery, Problem> {
-    query
-        .map(|Query(query)| query)
-        .map_err(|rejection| Problem::Query(rejection.body_text()))
-}
-
-async fn page(api: &Api, query: ListQuery) -> Result<Json<TaskPage>, Problem> {
+pub(super) async fn page(
+    api: &Api,
+    query: ListQuery,
+    is_dead: bool,
+) -> Result<Json<TaskPage>, Problem> {
     let size = query.page_size();
-    let filter = TaskFilter {
-        pool: query.pool,
-        state: query.state,
-        dead: query.dead,
-        principal: query.principal,
-        capability: query.capability,
-        event: query.event,
-        source: query.source,
-        before: query.before,
-        limit: Some(size),
-    };
-    let tasks = api.coordinator.broker().tasks(filter).await?;
-    let next = tasks
-        .last()
-        .filter(|_| tasks.len() >= size)
-        .map(|task| task.id);
-    Ok(Json(TaskPage { tasks, next }))
+    let tasks = api
+        .coordinator
+        .broker()
+        .tasks(query.filter(is_dead))
+        .await?;
+    let next = tasks.last().filter(|_| tasks.len() >= size);
+    Ok(Json(TaskPage {
+        next: next.map(|task| task.id),
+        tasks,
+    }))
 }
 
 async fn show(State(api): State<Api>, Segment(id): Segment) -> Result<Json<TaskRecord>, Problem> {
@@ -238,11 +228,10 @@ async fn result(State(api): State<Api>, Segment(id): Segment) -> Result<Response
 async fn cancel(
     State(api): State<Api>,
     Segment(id): Segment,
-    Payload(body): Payload,
+    Given(request): Given<CancelRequest>,
 ) -> Result<Json<Cancelled>, Problem> {
     use dormouse_broker::State as TaskState;
     let id = parse_id(&id)?;
-    let request = read_cancel(&body)?;
     let reason = request
         .reason
         .unwrap_or_else(|| "cancelled by an operator".to_owned());
@@ -259,40 +248,18 @@ async fn cancel(
     }
 }
 
-fn read_cancel(body: &[u8]) -> Result<CancelRequest, Problem> {
-    if body.is_empty() {
-        return Ok(CancelRequest::default());
-    }
-    // By way of a map: serde would also read a struct from an array.
-    serde_json::from_slice(body)
-        .and_then(|members: serde_json::Map<String, serde_json::Value>| {
-            serde_json::from_value(members.into())
-        })
-        .map_err(|error| Problem::Body(format!("{error}; send nothing, or {{\"reason\": \"…\"}}")))
-}
-
-async fn find(api: &Api, id: TaskId) -> Result<TaskRecord, Problem> {
+pub(super) async fn find(api: &Api, id: TaskId) -> Result<TaskRecord, Problem> {
     let task = api.coordinator.broker().task(id).await?;
     task.ok_or(Problem::UnknownTask(id))
 }
 
-fn parse_id(text: &str) -> Result<TaskId, Problem> {
+pub(super) fn parse_id(text: &str) -> Result<TaskId, Problem> {
     text.parse().map_err(|_| Problem::TaskId(text.to_owned()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_cancel_request_may_be_empty_or_give_a_reason_and_nothing_else() {
-        assert_eq!(read_cancel(b"").unwrap().reason, None);
-        let given = read_cancel(br#"{"reason":"wrong text"}"#).unwrap();
-        assert_eq!(given.reason.as_deref(), Some("wrong text"));
-        for body in ["[]", "{", r#"{"because":"x"}"#] {
-            assert!(read_cancel(body.as_bytes()).is_err(), "{body}");
-        }
-    }
 
     #[test]
     fn pages_hold_between_one_and_a_hundred_tasks() {
@@ -303,5 +270,23 @@ mod tests {
             };
             assert_eq!(query.page_size(), given, "{asked:?}");
         }
+    }
+
+    #[test]
+    fn times_become_bounds_of_ids() {
+        let query = |since: &str, until: &str| ListQuery {
+            since: since.parse().ok(),
+            until: until.parse().ok(),
+            ..ListQuery::default()
+        };
+        let (early, late) = ("2026-11-23T06:00:00Z", "2026-11-23T07:00:00Z");
+        let filter = query(early, late).filter(false);
+        let bounds = (filter.since.unwrap(), filter.before.unwrap());
+        assert!(bounds.0 < bounds.1);
+        let before = ListQuery {
+            before: Some(bounds.0),
+            ..query("", late)
+        };
+        assert_eq!(before.filter(false).before, Some(bounds.0));
     }
 }

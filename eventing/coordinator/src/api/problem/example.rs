@@ -50,6 +50,11 @@ pub(in crate::api) fn example(kind: Kind) -> Problem {
         Kind::NoClient => {
             Problem::Outside(OutsideError::Unreachable("no root certificates".to_owned()))
         }
+        Kind::InvalidSeq => Problem::Seq("first".to_owned()),
+        Kind::UnknownEvent => Problem::UnknownEvent(crate::api::examples::SEQ),
+        Kind::NotDeadLetter => Problem::NotDead(task),
+        Kind::EmptyFilter => Problem::EmptyFilter,
+        Kind::TooManyListeners => Problem::TooManyListeners(64),
         Kind::NotEnded => Problem::NotEnded {
             task,
             state: State::Running,

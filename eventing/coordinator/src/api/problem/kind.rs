@@ -22,6 +22,11 @@ pub(in crate::api) enum Kind {
     InvalidRow,
     DeployedPool,
     NoClient,
+    InvalidSeq,
+    UnknownEvent,
+    NotDeadLetter,
+    EmptyFilter,
+    TooManyListeners,
     NotEnded,
     TaskFailed,
     TaskCancelled,
@@ -50,7 +55,7 @@ pub(in crate::api) enum Kind {
 }
 
 impl Kind {
-    pub(in crate::api) const ALL: [Self; 42] = [
+    pub(in crate::api) const ALL: [Self; 47] = [
         Self::NoToken,
         Self::NotAdmitted,
         Self::TooOften,
@@ -68,6 +73,11 @@ impl Kind {
         Self::InvalidRow,
         Self::DeployedPool,
         Self::NoClient,
+        Self::InvalidSeq,
+        Self::UnknownEvent,
+        Self::NotDeadLetter,
+        Self::EmptyFilter,
+        Self::TooManyListeners,
         Self::NotEnded,
         Self::TaskFailed,
         Self::TaskCancelled,
@@ -121,6 +131,14 @@ impl Kind {
             Self::NoClient => {
                 let title = "No client for the endpoint";
                 (S::INTERNAL_SERVER_ERROR, "no-client", title)
+            }
+            Self::InvalidSeq => (S::BAD_REQUEST, "invalid-seq", "Invalid place in the log"),
+            Self::UnknownEvent => (S::NOT_FOUND, "unknown-event", "Unknown event"),
+            Self::NotDeadLetter => (S::CONFLICT, "not-dead-letter", "No dead letter"),
+            Self::EmptyFilter => (S::BAD_REQUEST, "empty-filter", "Filter is empty"),
+            Self::TooManyListeners => {
+                let title = "Too many listeners";
+                (S::TOO_MANY_REQUESTS, "too-many-listeners", title)
             }
             Self::NotEnded => (S::CONFLICT, "not-ended", "Task has not ended"),
             Self::TaskFailed => (S::CONFLICT, "task-failed", "Task failed"),

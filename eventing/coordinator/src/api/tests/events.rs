@@ -138,7 +138,7 @@ async fn permission_to_send_is_given_as_the_webhook_specification_says() {
     let options = |headers: &[(&str, &str)]| request(Method::OPTIONS, "/events", headers, "");
     let plain = stage.ask(options(&[])).await;
     assert_eq!(plain.status, StatusCode::OK);
-    assert_eq!(plain.header("allow"), "OPTIONS, POST");
+    assert_eq!(plain.header("allow"), "GET, HEAD, OPTIONS, POST");
     assert_eq!(plain.header("webhook-allowed-origin"), "");
 
     let asked = [
@@ -148,7 +148,7 @@ async fn permission_to_send_is_given_as_the_webhook_specification_says() {
     ];
     let granted = stage.ask(options(&asked)).await;
     assert_eq!(granted.status, StatusCode::OK);
-    assert_eq!(granted.header("allow"), "OPTIONS, POST");
+    assert_eq!(granted.header("allow"), "GET, HEAD, OPTIONS, POST");
     assert_eq!(
         granted.header("webhook-allowed-origin"),
         "eventemitter.example.com"
@@ -179,7 +179,7 @@ async fn permission_to_send_is_given_as_the_webhook_specification_says() {
 #[tokio::test]
 async fn other_methods_are_told_which_ones_are_taken() {
     let stage = Stage::open(10).await;
-    for method in [Method::GET, Method::HEAD, Method::PUT, Method::DELETE] {
+    for method in [Method::PATCH, Method::PUT, Method::DELETE] {
         let refused = stage
             .ask(request(method.clone(), "/events", &PUSH, ""))
             .await;

@@ -128,7 +128,7 @@ pub fn node(script: &str) -> Client {
 /// In the virtual environment of this name that tests/clients/install makes.
 pub fn python(environment: &str, script: &str) -> Client {
     Client {
-        program: installed(&format!("python-{environment}/bin/python")),
+        program: interpreter(environment),
         script: folder().join("python").join(script),
         is_legacy: false,
     }
@@ -142,6 +142,11 @@ pub fn installed(program: &str) -> PathBuf {
         .expect("a target folder")
         .join("clients")
         .join(program)
+}
+
+/// The Python of such an environment.
+pub fn interpreter(environment: &str) -> PathBuf {
+    installed(&format!("python-{environment}/bin/python"))
 }
 
 fn folder() -> PathBuf {

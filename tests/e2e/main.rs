@@ -24,6 +24,8 @@ mod cli;
 mod clients;
 mod conformance;
 mod conformance_socket;
+mod deliveries;
+mod document;
 mod doors;
 mod ingress;
 mod kill;

@@ -13,6 +13,15 @@ use crate::context::Context;
 use crate::reaction::IntoFilter;
 use crate::replay::Kind;
 
+/// An event that was waited for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrival {
+    /// The event.
+    pub event: Event,
+    /// Its place in the platform's log of events: rises with each event that is taken.
+    pub seq: u64,
+}
+
 impl Context {
     /// Waits for the next event that matches: a [`Filter`], or the start of the event's type as
     /// text. While none has come the function may sleep, as with every other ask; no client is
@@ -39,12 +48,13 @@ impl Context {
     ///             .into(),
     ///     );
     ///     let paid = cx.event("paid", paid).await?;
-    ///     Ok(format!("Order {number} was paid by {}.", paid.source))
+    ///     Ok(format!("Order {number} was paid by {}.", paid.event.source))
     /// }
     /// # let _ = order;
     /// ```
-    pub fn event(&self, name: impl Into<String>, filter: impl IntoFilter) -> Ask<Event> {
-        let read = |event: Option<Event>| event.ok_or_else(|| "it brought no event".to_owned());
+    pub fn event(&self, name: impl Into<String>, filter: impl IntoFilter) -> Ask<Arrival> {
+        let read =
+            |arrival: Option<Arrival>| arrival.ok_or_else(|| "it brought no event".to_owned());
         self.await_event(name.into(), filter.into_filter(), None, read)
     }
 
@@ -68,8 +78,15 @@ impl Context {
         name: impl Into<String>,
         filter: impl IntoFilter,
         timeout: Duration,
-    ) -> Ask<Option<Event>> {
+    ) -> Ask<Option<Arrival>> {
         self.await_event(name.into(), filter.into_filter(), Some(timeout), Ok)
+    }
+
+    /// Lets the waits that this handler makes from now on count from a place in the log, if it is
+    /// behind the last event that it got: [`Arrival::seq`], as the handler may know it from an
+    /// earlier call.
+    pub fn events_after(&self, seq: u64) {
+        self.replay().saw(seq);
     }
 
     fn await_event<T: 'static>(
@@ -77,7 +94,7 @@ impl Context {
         name: String,
         filter: Filter,
         timeout: Option<Duration>,
-        read: fn(Option<Event>) -> Result<T, String>,
+        read: fn(Option<Arrival>) -> Result<T, String>,
     ) -> Ask<T> {
         let question = |cx: &Self, _: &str| Question {
             kind: Kind::Event,
@@ -90,25 +107,26 @@ impl Context {
         };
         let cx = self.clone();
         let read: Read<T> = Box::new(move |result| {
-            let (event, seq) = read_arrived(result)?;
-            if let Some(seq) = seq {
-                cx.replay().saw(seq);
+            let arrival = read_arrived(result)?;
+            if let Some(arrival) = &arrival {
+                cx.replay().saw(arrival.seq);
             }
-            read(event)
+            read(arrival)
         });
         Ask::new(self, name, question, read)
     }
 }
 
-fn read_arrived(result: &str) -> Result<(Option<Event>, Option<u64>), String> {
+fn read_arrived(result: &str) -> Result<Option<Arrival>, String> {
     let Arrived { event, seq, .. } =
         serde_json::from_str(result).map_err(|error| error.to_string())?;
     let Some(event) = event else {
-        return Ok((None, seq));
+        return Ok(None);
     };
     let mut headers = HeaderMap::with_capacity(1);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(STRUCTURED));
     let event = Bytes::copy_from_slice(event.get().as_bytes());
     let event = http_binding::read(&headers, event).map_err(|error| error.to_string())?;
-    Ok((Some(event), seq))
+    let seq = seq.unwrap_or_default();
+    Ok(Some(Arrival { event, seq }))
 }

@@ -19,8 +19,9 @@ async fn parcel(cx: Context, _: NoArguments) -> Result<String, ToolError> {
     let thanks = cx
         .event_within("thanks", "com.example.thanks", hour)
         .await?;
-    let data = thanks.and_then(|event| event.data);
-    Ok(format!("{} {} {} {data:?}", packed.id, sent?.id, paid?.id))
+    let data = thanks.and_then(|thanks| thanks.event.data);
+    let [packed, sent, paid] = [packed, sent?, paid?].map(|arrival| arrival.event.id);
+    Ok(format!("{packed} {sent} {paid} {data:?}"))
 }
 
 async fn reaction(cx: Context, _: Event) -> Result<(), ToolError> {
@@ -28,9 +29,15 @@ async fn reaction(cx: Context, _: Event) -> Result<(), ToolError> {
     Ok(())
 }
 
+async fn later(cx: Context, _: NoArguments) -> Result<String, ToolError> {
+    cx.events_after(41);
+    Ok(cx.event("next", "").await?.seq.to_string())
+}
+
 async fn function() -> Running {
     let function = Function::new("arriving")
         .tool("parcel", "", parcel)
+        .tool("later", "", later)
         .on("org.example", reaction);
     start(function, Settings::default()).await
 }
@@ -74,6 +81,16 @@ async fn an_event_is_waited_for_from_the_last_one_that_was_seen() {
     let late = late.answered("thanks", arrived("t", 13));
     let text = late.run(&function).await.text();
     assert!(text.contains(r#"{\"a\":1}"#), "{text}");
+}
+
+#[tokio::test]
+async fn a_handler_may_know_from_where() {
+    let function = function().await;
+    let task = Task::of("later");
+    let asks = task.run(&function).await.asks();
+    assert_eq!(asks["next"]["params"]["after"], 41, "{asks}");
+    let task = task.answered("next", arrived("n", 50));
+    assert_eq!(task.run(&function).await.text(), "50");
 }
 
 #[tokio::test]

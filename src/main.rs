@@ -28,6 +28,6 @@ fn main() -> ExitCode {
     } = Cli::parse();
     match command {
         Command::Dev(args) => dev::start(*args, connection.token),
-        Command::Client(command) => cli::start(command, connection),
+        Command::Client(command) => cli::start(*command, connection),
     }
 }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, HOST, HeaderMap, HeaderValue, RETRY_AFTER};
-use http::{Method, Request, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -109,10 +110,25 @@ impl Coordinator {
         let exchange = self.exchange(method, path, headers, body);
         match tokio::time::timeout(PATIENCE, exchange).await {
             Ok(answered) => answered,
-            Err(_) => Err(Failure::Slow {
-                url: self.endpoint.url.clone(),
-                within: PATIENCE,
-            }),
+            Err(_) => Err(self.slow()),
+        }
+    }
+
+    /// Opens a stream of server-sent events, after the one that was heard last.
+    pub(super) async fn listen(&self, path: &str, heard: HeaderValue) -> Result<Incoming, Failure> {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
+        headers.insert("last-event-id", heard);
+        let opening = async {
+            let response = self.open(Method::GET, path, headers, Bytes::new()).await?;
+            match response.status().is_success() {
+                true => Ok(response.into_body()),
+                false => Err(refused(&self.whole(response).await?)),
+            }
+        };
+        match tokio::time::timeout(PATIENCE, opening).await {
+            Ok(opened) => opened,
+            Err(_) => Err(self.slow()),
         }
     }
 
@@ -123,24 +139,52 @@ impl Coordinator {
         headers: HeaderMap,
         body: Bytes,
     ) -> Result<Answered, Failure> {
+        let response = self.open(method, path, headers, body).await?;
+        self.whole(response).await
+    }
+
+    /// Reads an answer to its end.
+    async fn whole(&self, response: Response<Incoming>) -> Result<Answered, Failure> {
+        let status = response.status();
+        let retry_after = response.headers().get(RETRY_AFTER);
+        let retry_after = retry_after.and_then(|seconds| seconds.to_str().ok()?.parse().ok());
+        let body = response.into_body().collect().await;
+        let body = body.map_err(|error| self.strange(&error))?;
+        Ok(Answered {
+            status,
+            retry_after: retry_after.map(Duration::from_secs),
+            body: body.to_bytes(),
+        })
+    }
+
+    /// Sends a request, and waits for the head of the answer.
+    async fn open(
+        &self,
+        method: Method,
+        path: &str,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Response<Incoming>, Failure> {
         let stream = self.endpoint.connect().await?;
-        let strange = |error: hyper::Error| self.endpoint.strange(error.to_string());
+        let strange = |error: hyper::Error| self.strange(&error);
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
             .await
             .map_err(strange)?;
         // Its error is the request's error too, and is told there.
         tokio::spawn(connection);
         let request = self.build(method, path, headers, body)?;
-        let response = sender.send_request(request).await.map_err(strange)?;
-        let status = response.status();
-        let retry_after = response.headers().get(RETRY_AFTER);
-        let retry_after = retry_after.and_then(|seconds| seconds.to_str().ok()?.parse().ok());
-        let body = response.into_body().collect().await.map_err(strange)?;
-        Ok(Answered {
-            status,
-            retry_after: retry_after.map(Duration::from_secs),
-            body: body.to_bytes(),
-        })
+        sender.send_request(request).await.map_err(strange)
+    }
+
+    fn strange(&self, error: &hyper::Error) -> Failure {
+        self.endpoint.strange(error.to_string())
+    }
+
+    fn slow(&self) -> Failure {
+        Failure::Slow {
+            url: self.endpoint.url.clone(),
+            within: PATIENCE,
+        }
     }
 
     fn build(
@@ -193,16 +237,20 @@ pub(super) fn detail(body: &[u8]) -> Option<String> {
 }
 
 fn accepted(answered: Answered) -> Result<Bytes, Failure> {
-    if answered.status.is_success() {
-        return Ok(answered.body);
+    match answered.status.is_success() {
+        true => Ok(answered.body),
+        false => Err(refused(&answered)),
     }
-    if answered.status == StatusCode::UNAUTHORIZED {
-        return Err(Failure::Token);
+}
+
+fn refused(answered: &Answered) -> Failure {
+    match answered.status {
+        StatusCode::UNAUTHORIZED => Failure::Token,
+        status => Failure::Refused {
+            status: status.as_u16(),
+            detail: answered.detail(),
+        },
     }
-    Err(Failure::Refused {
-        status: answered.status.as_u16(),
-        detail: answered.detail(),
-    })
 }
 
 #[cfg(test)]

@@ -5,7 +5,9 @@ mod arguments;
 mod call;
 mod content;
 mod coordinator;
+mod dead_letters;
 mod endpoint;
+mod events;
 mod failure;
 mod input;
 mod mcp;
@@ -17,6 +19,7 @@ mod readable;
 mod send;
 mod tasks;
 mod timeline;
+mod triggers;
 
 use std::process::ExitCode;
 
@@ -99,7 +102,7 @@ pub enum Command {
     Dev(Box<crate::dev::DevArgs>),
     /// Commands that talk to a running platform.
     #[command(flatten)]
-    Client(ClientCommand),
+    Client(Box<ClientCommand>),
 }
 
 /// Commands that talk to a running platform, and the one that needs none.
@@ -113,6 +116,12 @@ pub enum ClientCommand {
     Pools(pools::PoolsArgs),
     /// List, show and cancel tasks
     Tasks(tasks::TasksArgs),
+    /// List, follow and show events
+    Events(events::EventsArgs),
+    /// List triggers, and say which take an event and why the others do not
+    Triggers(triggers::TriggersArgs),
+    /// List, show, redrive and discard what could not be delivered
+    DeadLetters(dead_letters::DeadLettersArgs),
     /// Print a completion script for a shell
     Completions {
         /// Which shell
@@ -151,6 +160,9 @@ async fn run(command: ClientCommand, connection: &Connection) -> ExitCode {
         ClientCommand::Send(args) => send::run(args, connection).await,
         ClientCommand::Pools(args) => pools::run(args, connection).await,
         ClientCommand::Tasks(args) => tasks::run(args, connection).await,
+        ClientCommand::Events(args) => events::run(args, connection).await,
+        ClientCommand::Triggers(args) => triggers::run(args, connection).await,
+        ClientCommand::DeadLetters(args) => dead_letters::run(args, connection).await,
         ClientCommand::Completions { shell } => completions(shell),
     };
     match done {
@@ -192,7 +204,10 @@ mod tests {
         for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "dormouse", &mut script);
-            assert!(String::from_utf8(script).unwrap().contains("tasks"));
+            let script = String::from_utf8(script).unwrap();
+            for word in ["tasks", "dead-letters", "redrive", "tail"] {
+                assert!(script.contains(word), "{word} for {shell}");
+            }
         }
     }
 }

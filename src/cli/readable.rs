@@ -50,6 +50,31 @@ pub(super) fn plain(text: &str) -> String {
     printable.collect::<String>().trim_end().to_owned()
 }
 
+/// The widest line that is written on purpose.
+const WIDTH: usize = 80;
+
+/// A text after a label, broken between words before it gets too wide; what follows the first line
+/// stands under its beginning. A word that is too long is left whole.
+pub(super) fn hung(label: &str, text: &str) -> String {
+    let indent = label.chars().count();
+    let (mut out, mut column) = (label.to_owned(), indent);
+    for word in plain(text).split_whitespace() {
+        let width = word.chars().count();
+        if column > indent && column + 1 + width > WIDTH {
+            out.push('\n');
+            out.push_str(&" ".repeat(indent));
+            column = indent;
+        }
+        if column > indent {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += width;
+    }
+    format!("{}\n", out.trim_end())
+}
+
 /// Rows under a heading, each column as wide as its widest cell.
 pub(super) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> String {
     let width = |column: usize| {
@@ -113,6 +138,17 @@ mod tests {
             ["äöü".to_owned(), String::new()],
         ];
         assert_eq!(table(["P", "NUMBER"], &rows), "P    NUMBER\na    1\näöü\n");
+    }
+
+    #[test]
+    fn long_texts_hang_under_their_beginning() {
+        let text = hung("  why  ", &["word"; 20].join(" "));
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines.len(), 2, "{text}");
+        assert!(lines[0].starts_with("  why  word word") && lines[0].len() <= WIDTH);
+        assert!(lines[1].starts_with("       word") && text.ends_with("word\n"));
+        assert_eq!(hung("  why  ", ""), "  why\n");
+        assert_eq!(hung("", &"x".repeat(90)), format!("{}\n", "x".repeat(90)));
     }
 
     #[test]

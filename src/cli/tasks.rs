@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use clap::{Args, Subcommand};
-use dormouse_broker::{TaskId, TaskRecord};
-use dormouse_coordinator::api::{CancelRequest, Cancelled, TaskPage};
+use dormouse_broker::{EventRecord, Seq, TaskId, TaskRecord};
+use dormouse_coordinator::api::{CancelRequest, Cancelled, EventPage, TaskPage};
 use http::header::HeaderMap;
 use jiff::Timestamp;
 
@@ -141,10 +141,26 @@ fn row(task: &TaskRecord, now: Timestamp) -> [String; 6] {
 
 async fn show(id: TaskId, output: Output, coordinator: &Coordinator) -> Result<(), Failure> {
     let answer = coordinator.get(&format!("/tasks/{id}")).await?;
-    match output {
-        Output::Json => print::lines(answer),
-        Output::Text => print::lines(render(&coordinator.read(&answer)?, Timestamp::now())),
+    if output == Output::Json {
+        return print::lines(answer);
     }
+    let task = coordinator.read(&answer)?;
+    let event = event_of(&task, coordinator).await?;
+    print::lines(render(&task, event.as_ref(), Timestamp::now()))
+}
+
+/// What the log says of the event that a task handles.
+pub(super) async fn event_of(
+    task: &TaskRecord,
+    coordinator: &Coordinator,
+) -> Result<Option<EventRecord>, Failure> {
+    let Some(Seq(seq)) = task.event else {
+        return Ok(None);
+    };
+    let (after, before) = (seq.saturating_sub(1), seq.saturating_add(1));
+    let path = format!("/events?after={after}&before={before}&limit=1");
+    let page: EventPage = coordinator.read(&coordinator.get(&path).await?)?;
+    Ok(page.events.into_iter().next())
 }
 
 async fn cancel(
@@ -179,6 +195,7 @@ async fn cancel(
 mod tests {
     use dormouse_broker::State;
 
+    use super::super::timeline::samples;
     use super::*;
 
     fn args() -> ListArgs {
@@ -200,25 +217,8 @@ mod tests {
     #[test]
     fn the_list_says_how_to_go_on() {
         let task = TaskRecord {
-            id: TaskId::new(),
-            pool: "p".into(),
-            capability: "t".into(),
-            principal: "local/anonymous".into(),
             state: State::Running,
-            round: 1,
-            attempt: 1,
-            accepted_at: "2026-03-01T12:00:00Z".into(),
-            changed_at: "2026-03-01T12:00:00Z".into(),
-            traceparent: String::new(),
-            asks: vec![],
-            event: None,
-            trigger: None,
-            redrive_of: None,
-            redriven_as: None,
-            dead_letter: None,
-            failure: None,
-            attempts: vec![],
-            history: vec![],
+            ..samples::failed()
         };
         let page = TaskPage {
             next: Some(task.id),

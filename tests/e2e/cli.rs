@@ -24,21 +24,21 @@ async fn run(platform: &Platform, words: &[&str]) -> Output {
 }
 
 /// What it printed, when it went well.
-async fn print(platform: &Platform, words: &[&str]) -> String {
+pub async fn print(platform: &Platform, words: &[&str]) -> String {
     let output = run(platform, words).await;
     assert!(output.status.success(), "{words:?}: {output:?}");
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
 /// What it said, when it did not.
-async fn complain(platform: &Platform, words: &[&str]) -> String {
+pub async fn complain(platform: &Platform, words: &[&str]) -> String {
     let output = run(platform, words).await;
     assert!(!output.status.success(), "{words:?}: {output:?}");
     assert!(output.stdout.is_empty(), "{words:?}: {output:?}");
     String::from_utf8(output.stderr).expect("UTF-8")
 }
 
-fn json(text: &str) -> Value {
+pub fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 

@@ -7,11 +7,12 @@ use crate::http::{post, send};
 use crate::platform::{Platform, eventually};
 use crate::pools::Pool;
 
-const TYPE: &str = "com.example.flaky";
+/// What it takes.
+pub const TYPE: &str = "com.example.flaky";
 
 /// A pool that fails in these ways, one a delivery, and then succeeds. It writes what it got to
 /// `log` in the folder.
-fn flaky(platform: &Platform, ways: &[&str]) -> Pool {
+pub fn flaky(platform: &Platform, ways: &[&str]) -> Pool {
     let script = format!("{}/tests/functions/flaky.py", env!("CARGO_MANIFEST_DIR"));
     let log = platform.folder().join("deliveries").display().to_string();
     let python = python();

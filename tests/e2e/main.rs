@@ -21,6 +21,7 @@ mod bad_events;
 mod bad_functions;
 mod bad_input;
 mod cli;
+mod cli_events;
 mod clients;
 mod conformance;
 mod conformance_socket;

@@ -65,6 +65,8 @@ async fn run(args: DevArgs, token: Option<String>) -> anyhow::Result<()> {
     let store = Store::open(&args.data_dir)?;
     let host = Host::new(dormouse_host::Config::default());
     let coordinator = Coordinator::with(broker.clone(), coordinator_settings(&args));
+    // Until all pools are there, an event would not find the triggers that want it.
+    coordinator.hold(true).await;
     let dispatcher = coordinator.clone();
     coordinator.open_sinks().await?;
     let claims = broker.claims();
@@ -94,6 +96,7 @@ async fn run(args: DevArgs, token: Option<String>) -> anyhow::Result<()> {
     };
     // After the files, whose names take precedence.
     coordinator.restore_outside().await?;
+    coordinator.hold(false).await;
     // Only now are there pools that take what the schedules tell.
     tokio::spawn(coordinator.clone().run_schedules());
     if let Some(sources) = &mut sources {

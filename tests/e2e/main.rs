@@ -20,6 +20,7 @@ mod wire;
 mod bad_events;
 mod bad_functions;
 mod bad_input;
+mod chaos;
 mod cli;
 mod cli_events;
 mod clients;

@@ -31,6 +31,11 @@ impl Pool {
         Self::example(name, "recorder").with_env("RECORD", &file.to_string_lossy())
     }
 
+    /// The SDK's function of many moods, which notes every delivery.
+    pub fn moody(name: &str) -> Self {
+        Self::example(name, "moody")
+    }
+
     fn example(name: &str, program: &str) -> Self {
         let program = examples().join(program);
         Self::command(name, &[program.to_str().expect("a path in UTF-8")])
@@ -107,7 +112,7 @@ fn examples() -> &'static Path {
         let folder = program.parent().expect("the binary is in a folder");
         let mut build = Command::new(env!("CARGO"));
         build.args(["build", "--quiet", "--workspace"]);
-        for example in ["fixture", "conformance", "recorder"] {
+        for example in ["fixture", "conformance", "moody", "recorder"] {
             build.args(["--example", example]);
         }
         if folder.ends_with("release") {

@@ -11,6 +11,7 @@ pub struct Platform {
     child: Child,
     _folder: TempDir,
     pub mcp: String,
+    pub coordinator: String,
 }
 
 impl Platform {
@@ -47,10 +48,9 @@ impl Platform {
             .spawn()
             .unwrap();
         let begin = Instant::now();
-        let mcp = loop {
+        let doors: serde_json::Value = loop {
             if let Ok(written) = std::fs::read(&ready) {
-                let doors: serde_json::Value = serde_json::from_slice(&written).unwrap();
-                break doors["mcp"].as_str().unwrap().to_owned();
+                break serde_json::from_slice(&written).unwrap();
             }
             assert!(
                 begin.elapsed() < Duration::from_secs(30),
@@ -61,7 +61,8 @@ impl Platform {
         Self {
             child,
             _folder: folder,
-            mcp,
+            mcp: doors["mcp"].as_str().unwrap().to_owned(),
+            coordinator: doors["coordinator"].as_str().unwrap().to_owned(),
         }
     }
 

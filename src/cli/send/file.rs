@@ -280,7 +280,7 @@ mod tests {
     }
 
     const FULL: &str = "HTTP/1.1 429 Too Many Requests\r\nretry-after: 0\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-    const TAKEN: &str = "HTTP/1.1 202 Accepted\r\nconnection: close\r\ncontent-length: 36\r\n\r\n{\"id\":\"1\",\"takers\":[],\"detail\":\"ok\"}";
+    const TAKEN: &str = "HTTP/1.1 202 Accepted\r\nconnection: close\r\ncontent-length: 44\r\n\r\n{\"id\":\"1\",\"seq\":1,\"takers\":[],\"detail\":\"ok\"}";
     const WRONG: &str =
         "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}";
 

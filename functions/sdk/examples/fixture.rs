@@ -38,6 +38,7 @@ pub fn function() -> Function {
         .tool("env", "Say which variables the platform set.", env)
         .tool("big", "Answer with so many bytes.", big)
         .tool("quiz", "Ask for so many grades, one after the other.", quiz)
+        .tool("await", "Wait for so many events of a type.", awaits)
         .on("org.example.ping", pong)
         .on("com.", take)
 }
@@ -211,6 +212,23 @@ async fn quiz(cx: Context, args: Quiz) -> Result<String, ToolError> {
         });
     }
     Ok(format!("{prepared}; grades {}", grades.join(" ")))
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Await {
+    /// What their types begin with.
+    types: String,
+    /// How many are waited for, one after the other.
+    events: u32,
+}
+
+async fn awaits(cx: Context, args: Await) -> Result<String, ToolError> {
+    let mut ids = Vec::new();
+    for event in 1..=args.events {
+        let arrival = cx.event(format!("event-{event}"), args.types.as_str());
+        ids.push(arrival.await?.event.id);
+    }
+    Ok(ids.join(" "))
 }
 
 async fn take(_: Context, _: Event) -> Result<(), ToolError> {

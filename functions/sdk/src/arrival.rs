@@ -10,16 +10,39 @@ use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 
 use crate::ask::{Ask, Question, Read, written};
 use crate::context::Context;
+use crate::error::ToolError;
+use crate::event::FromEvent;
 use crate::reaction::IntoFilter;
 use crate::replay::Kind;
 
 /// An event that was waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arrival {
-    /// The event.
+    /// The event, as it came.
     pub event: Event,
     /// Its place in the platform's log of events: rises with each event that is taken.
     pub seq: u64,
+}
+
+impl Arrival {
+    /// The event in the type of the CloudEvents SDK, or any other that handlers of events take.
+    ///
+    /// # Errors
+    /// [`ToolError::Internal`], naming the attribute that the type cannot hold.
+    ///
+    /// ```
+    /// use dormouse_function::cloudevents::{AttributesReader, Event};
+    /// use dormouse_function::{Context, NoArguments, ToolError};
+    ///
+    /// async fn payment(cx: Context, _: NoArguments) -> Result<String, ToolError> {
+    ///     let paid: Event = cx.event("paid", "com.example.paid").await?.read()?;
+    ///     Ok(paid.subject().unwrap_or("nobody").to_owned())
+    /// }
+    /// # let _ = payment;
+    /// ```
+    pub fn read<E: FromEvent>(self) -> Result<E, ToolError> {
+        E::from_event(self.event).map_err(ToolError::internal)
+    }
 }
 
 impl Context {

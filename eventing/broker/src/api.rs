@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::depth::Depths;
 use crate::error::{Error, Refusal};
 use crate::event::Fact;
+use crate::feed::Feed;
 use crate::ledger::{Given, Ledger, Sweep};
 use crate::object;
 use crate::record::{TaskFilter, TaskRecord};
@@ -30,9 +31,6 @@ use crate::writer::{Desk, Writer, now};
 /// The stream of claims for one dispatcher. Each is already committed as running.
 pub type Claims = mpsc::UnboundedReceiver<Claim>;
 
-/// So many facts wait for who looks on slowly; then the oldest are lost to it.
-const FEED: usize = 1_024;
-
 /// How long after a commit the log is copied into the database file.
 const CHECKPOINT_DELAY: Duration = Duration::from_millis(100);
 
@@ -42,7 +40,7 @@ pub struct Broker {
     writer: Arc<Writer>,
     hub: Hub,
     depths: Depths,
-    feed: broadcast::Sender<Fact>,
+    feed: Feed,
     shared: Arc<Shared>,
 }
 
@@ -72,7 +70,7 @@ impl Broker {
         let durability = config.durability;
         let (claim_sender, claims) = mpsc::unbounded_channel();
         let hub = Hub::default();
-        let feed = broadcast::Sender::new(FEED);
+        let feed = Feed::new();
         let store = Store::new(conn);
         let mut ledger = Ledger::new(store, config, hub.clone(), claim_sender, feed.clone());
         ledger.begin()?;
@@ -314,7 +312,13 @@ impl Broker {
     /// What is committed from now on.
     #[must_use]
     pub fn feed(&self) -> broadcast::Receiver<Fact> {
-        self.feed.subscribe()
+        self.feed.all()
+    }
+
+    /// The events that are taken from now on, each a [`Fact::Event`].
+    #[must_use]
+    pub fn arrivals(&self) -> broadcast::Receiver<Fact> {
+        self.feed.arrivals()
     }
 
     /// Hands out nothing more of a pool (`None`: of any) while `held`; what comes is stored and waits.

@@ -1,10 +1,11 @@
 //! What the outside hears of a batch, held back until the batch is committed.
 
 use bytes::Bytes;
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{Error, Refusal};
 use crate::event::{Fact, Published};
+use crate::feed::Feed;
 use crate::task::{Accepted, Answered, Claim, Ending, Standing, State, Stepped, TaskId};
 use crate::waiters::{Hub, News};
 
@@ -60,12 +61,7 @@ pub(crate) enum Effect {
 
 impl Effect {
     /// Tells it: the batch is committed.
-    pub(crate) fn tell(
-        self,
-        hub: &Hub,
-        claims: &mpsc::UnboundedSender<Claim>,
-        feed: &broadcast::Sender<Fact>,
-    ) {
+    pub(crate) fn tell(self, hub: &Hub, claims: &mpsc::UnboundedSender<Claim>, feed: &Feed) {
         // Whoever dropped the other end of a channel does not want to know.
         match self {
             Self::Accepted(reply, answer) => drop(reply.send(answer)),
@@ -73,7 +69,7 @@ impl Effect {
             Self::Redriven(reply, redriven) => drop(reply.send(Ok(redriven))),
             Self::Discarded(reply, discarded) => drop(reply.send(Ok(discarded))),
             Self::Noted(reply) => drop(reply.send(Ok(()))),
-            Self::Moved(fact) => drop(feed.send(fact)),
+            Self::Moved(fact) => feed.tell(fact),
             Self::Changed(reply, state) => drop(reply.send(Ok(state))),
             Self::Answered(reply, answered) => drop(reply.send(Ok(answered))),
             Self::Stepped(reply, stepped) => drop(reply.send(Ok(stepped))),

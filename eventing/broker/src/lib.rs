@@ -15,6 +15,7 @@ mod disk;
 mod effect;
 mod error;
 pub mod event;
+mod feed;
 mod history;
 mod lane;
 mod lanes;
@@ -27,6 +28,7 @@ mod store;
 pub mod task;
 mod transition;
 mod waiters;
+mod waits;
 mod window;
 mod writer;
 

@@ -200,6 +200,7 @@ impl Desk {
     fn batch(&mut self, commands: &mut VecDeque<Command>) -> rusqlite::Result<()> {
         let now = now();
         self.ledger.begin()?;
+        self.ledger.renew_waits()?;
         while let Some(command) = commands.pop_front() {
             self.apply(command, now)?;
         }

@@ -5,6 +5,7 @@
 //! [`Ledger::rollback`] takes the picture back to what the store says.
 
 mod accept;
+mod awaiting;
 mod ids;
 mod publish;
 mod queue;
@@ -19,13 +20,14 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use dormouse_contract::policy::Delivery;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::disk::Disk;
 use crate::effect::Effect;
 use crate::event::{Fact, Note, Seq};
+use crate::feed::Feed;
 use crate::history::{Actor, append};
 use crate::lane::Order;
 use crate::lanes::Lanes;
@@ -33,6 +35,7 @@ use crate::retry::millis;
 use crate::store::{Row, Store, is_unreadable};
 use crate::task::{AttemptToken, Claim, Millis, NewTask, Standing, State, TaskId};
 use crate::waiters::Hub;
+use crate::waits::Waits;
 use crate::window::Window;
 use ids::Ids;
 use publish::TypeNumbers;
@@ -93,7 +96,9 @@ pub(crate) struct Ledger {
     effects: Vec<Effect>,
     hub: Hub,
     claims: mpsc::UnboundedSender<Claim>,
-    feed: broadcast::Sender<Fact>,
+    feed: Feed,
+    /// Who waits for events.
+    waits: Waits,
     policies: Vec<(Arc<Delivery>, i64)>,
     types: TypeNumbers,
     ids: Ids,
@@ -118,7 +123,7 @@ impl Ledger {
         config: Config,
         hub: Hub,
         claims: mpsc::UnboundedSender<Claim>,
-        feed: broadcast::Sender<Fact>,
+        feed: Feed,
     ) -> Self {
         Self {
             lanes: Lanes::new(config.max_running),
@@ -128,6 +133,7 @@ impl Ledger {
             ids: Ids::default(),
             log_end: Seq::default(),
             feed,
+            waits: Waits::default(),
             store,
             config,
             live: HashMap::new(),
@@ -180,7 +186,7 @@ impl Ledger {
 
     /// Whether anybody follows what is committed.
     fn is_followed(&self) -> bool {
-        self.feed.receiver_count() > 0
+        self.feed.is_followed()
     }
 
     /// Tells those who look on that a task entered a state.

@@ -31,12 +31,12 @@ const TYPES_KEPT: usize = 4_096;
 /// An event as the log takes it in: its attributes are written out before it comes to the writer.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    ty: Arc<str>,
+    pub(super) ty: Arc<str>,
     source: Arc<str>,
     subject: Option<Arc<str>>,
     id: Arc<str>,
-    attributes: Bytes,
-    data: Option<Bytes>,
+    pub(super) attributes: Bytes,
+    pub(super) data: Option<Bytes>,
     trace: TraceParent,
     way: Way,
     cause: Option<TaskId>,
@@ -148,7 +148,8 @@ impl Ledger {
         for route in &entry.routes {
             tasks.push(self.route(&entry, route, seq, now)?);
         }
-        if self.is_followed() {
+        self.wake_for(seq, &entry, now)?;
+        if self.feed.has_arrivals_followed() {
             self.tell(Effect::Moved(Fact::Event {
                 seq,
                 ty: entry.ty,

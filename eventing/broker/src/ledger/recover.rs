@@ -40,6 +40,7 @@ impl Ledger {
         let waiting = self.store.each_waiting(|pool, waiting, due| {
             lanes.lane(&pool.into()).push(waiting, due, now);
         })?;
+        self.load_waits()?;
         for &task in &running {
             self.interrupted(task, now)?;
         }

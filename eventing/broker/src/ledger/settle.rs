@@ -253,6 +253,7 @@ impl Ledger {
         }
         if from == State::Suspended {
             self.store.wake(task)?;
+            self.waits.forget(task);
         }
         if let Some(live) = live {
             self.release(&live.pool, live.order);

@@ -8,12 +8,14 @@ use serde_json::value::RawValue;
 
 use super::{Ledger, Live};
 use crate::effect::Effect;
+use crate::event::Seq;
 use crate::history::{Actor, append};
 use crate::object;
 use crate::retry::millis;
 use crate::store::{Fate, Kept, Row, Update};
 use crate::task::{Answered, Asks, AttemptToken, Ending, Millis, State, Stepped, TaskId};
 use crate::transition::Change;
+use crate::waits::is_wait;
 
 /// So many asks are named in a line of history; the rest are counted.
 const NAMED: usize = 8;
@@ -26,6 +28,17 @@ const MOST_IN_STEPS: i64 = 4 << 20;
 
 /// Answers as given: by the name of the ask, each to the letter.
 pub(crate) type Given = Vec<(String, Bytes)>;
+
+/// Who answers.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum By {
+    /// The caller, or somebody for it.
+    Caller,
+    /// The event at this place in the log.
+    Event(Seq),
+    /// Nobody: it was waited for long enough.
+    Clock,
+}
 
 impl Ledger {
     /// Puts a running task to sleep until its asks are answered.
@@ -68,8 +81,9 @@ impl Ledger {
         self.tell(Effect::Suspended {
             task,
             round: live.round,
-            asks: open,
+            asks: open.clone(),
         });
+        self.await_events(task, &open, live.seen, now)?;
         Ok(Some(to))
     }
 
@@ -84,7 +98,9 @@ impl Ledger {
         let pool = &live.pool;
         if live.is_event {
             return Ok(Err(format!(
-                "pool `{pool}` asks a question while it reacts to an event: there is nobody to ask"
+                "pool `{pool}` asks a question or waits for an event while it reacts to an event: \
+                 there is nobody to ask, and an event is delivered as it was sent, so nothing can \
+                 be answered"
             )));
         }
         let asked = match object::members(asks) {
@@ -166,16 +182,18 @@ impl Ledger {
             return Ok(Answered::TooLate(row.state));
         }
         match self.store.suspension(task)? {
-            Some(kept) => self.take_answers(&row, &kept, given, now),
+            Some(kept) => self.take_answers(&row, &kept, given, By::Caller, now),
             None => Ok(Answered::TooLate(row.state)),
         }
     }
 
-    fn take_answers(
+    /// Only the log and the clock answer waits for events.
+    pub(super) fn take_answers(
         &mut self,
         row: &Row,
         kept: &Kept,
         given: &Given,
+        by: By,
         now: Millis,
     ) -> Result<Answered> {
         let asked = object::members(&kept.asks).unwrap_or_default();
@@ -183,7 +201,7 @@ impl Ledger {
         let answer_to = |ask: &str| given.iter().find(|(name, _)| name == ask);
         let (taken, open): (Vec<_>, Vec<_>) = asked
             .iter()
-            .partition(|(name, _)| answer_to(name).is_some());
+            .partition(|(name, ask)| answer_to(name).is_some() && by.may_answer(ask));
         if taken.is_empty() && !open.is_empty() {
             return Ok(Answered::Open(kept.asks.clone()));
         }
@@ -203,17 +221,23 @@ impl Ledger {
             return Ok(Answered::Open(open));
         }
         let names = in_words(taken.iter().map(|(name, _)| format!("`{name}`")));
-        self.next_round(row, &names, now)?;
+        self.next_round(row, &names, by, now)?;
         self.store.put_answers(row.id, &open, &answers)?;
         Ok(Answered::Continued)
     }
 
-    fn next_round(&mut self, row: &Row, answered: &str, now: Millis) -> Result<()> {
+    fn next_round(&mut self, row: &Row, asks: &str, by: By, now: Millis) -> Result<()> {
         let mut history = String::new();
-        let why = format!("{answered} answered: round {} follows", row.round + 1);
-        append(&mut history, now, State::Accepted, Actor::Caller, &why);
+        let (actor, why) = match by {
+            By::Caller => (Actor::Caller, format!("{asks} answered")),
+            By::Event(seq) => (Actor::Broker, format!("{asks} answered by event {seq}")),
+            By::Clock => (Actor::Broker, format!("no event came in time for {asks}")),
+        };
+        let why = format!("{why}: round {} follows", row.round + 1);
+        append(&mut history, now, State::Accepted, actor, &why);
         if self.store.next_round(row.id, row.round, &history, now)? {
             self.store.wake(row.id)?;
+            self.waits.forget(row.id);
             self.moved(row.id, &row.pool, &row.capability, State::Accepted);
             self.requeue(&row.pool, row.waiting(), now, now);
         }
@@ -276,6 +300,15 @@ impl Ledger {
         }
         self.next_expiry = self.store.next_expiry()?.unwrap_or(Millis::MAX);
         Ok(())
+    }
+}
+
+impl By {
+    fn may_answer(self, ask: &RawValue) -> bool {
+        match self {
+            Self::Caller => !is_wait(ask),
+            Self::Event(_) | Self::Clock => true,
+        }
     }
 }
 

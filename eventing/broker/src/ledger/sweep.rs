@@ -52,7 +52,9 @@ impl Ledger {
             .filter(|_| !self.stopping)
             .unwrap_or(Millis::MAX);
         let expiry = self.next_expiry.saturating_add(1);
-        clock.min(delayed).min(expiry).min(sweep.next_retention)
+        let waits = self.waits.next_wake();
+        let tasks = clock.min(delayed).min(expiry).min(waits);
+        tasks.min(sweep.next_retention)
     }
 
     /// Applies what the clock says.
@@ -67,6 +69,7 @@ impl Ledger {
             self.raise_floor(now)?;
         }
         self.expire_suspended(now)?;
+        self.tend_waits(now)?;
         if now >= sweep.next_retention {
             sweep.next_retention = now + millis(RETENTION_PERIOD);
             let ended = now - millis(self.config.keep_ended);

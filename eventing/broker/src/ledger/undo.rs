@@ -40,6 +40,7 @@ impl Ledger {
         self.policies.clear();
         self.types.clear();
         // The store knows.
+        self.waits.doubt();
         self.next_expiry = 0;
         while let Some(undo) = self.undo.pop() {
             match undo {

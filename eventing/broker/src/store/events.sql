@@ -30,6 +30,9 @@ ALTER TABLE tasks ADD COLUMN redriven_as BLOB;
 CREATE INDEX tasks_of_event ON tasks (event) WHERE event IS NOT NULL;
 CREATE INDEX dead_letters ON tasks (id) WHERE dead = 1;
 
+-- How far a suspended task that waits for events has looked at the log; NULL: to its end.
+ALTER TABLE suspensions ADD COLUMN behind INTEGER;
+
 -- Small documents that the broker keeps for others.
 CREATE TABLE notes (
     kind  TEXT NOT NULL,

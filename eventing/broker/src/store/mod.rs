@@ -10,6 +10,7 @@ mod open;
 pub(crate) mod read;
 mod row;
 mod suspensions;
+mod waits;
 
 use std::collections::HashMap;
 

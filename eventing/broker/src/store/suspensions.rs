@@ -32,7 +32,8 @@ impl Store {
             .prepare_cached(
                 "INSERT INTO suspensions (task, asks, answers, revision, due)
                  VALUES (?1, ?2, ?3, ?4, ?5)
-                 ON CONFLICT (task) DO UPDATE SET asks = ?2, revision = ?4, due = ?5",
+                 ON CONFLICT (task) DO UPDATE SET asks = ?2, revision = ?4, due = ?5,
+                     behind = NULL",
             )?
             .execute(params![task.as_bytes(), asks, object::EMPTY, revision, due])
             .map(drop)
@@ -181,6 +182,7 @@ mod tests {
         let conn = Connection::open_in_memory().unwrap();
         conn.execute_batch(include_str!("schema.sql")).unwrap();
         conn.execute_batch(include_str!("suspensions.sql")).unwrap();
+        conn.execute_batch(include_str!("events.sql")).unwrap();
         let store = Store::new(conn);
         let task = TaskId::new();
         store

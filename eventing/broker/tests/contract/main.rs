@@ -13,4 +13,5 @@ mod stage;
 mod steps;
 mod store;
 mod suspension;
+mod waits;
 mod wandering;

@@ -143,8 +143,10 @@ pub fn admit(catalogue: &Catalogue, keys: &Keys, request: Request<'_>) -> Result
         Checked::Answered(reply) => return Ok(Admission::Answered(reply)),
     };
     if &*found.target.pool == own::POOL {
-        let arguments = found.arguments.as_ref();
-        let own = own::Request::new(request.id, request.era, request.feature, arguments);
+        let (arguments, capability) = (found.arguments.as_ref(), &*found.capability);
+        let typed = completion::typed(&request);
+        let (id, era, feature) = (request.id, request.era, request.feature);
+        let own = own::Request::new(id, era, feature, capability, arguments, typed);
         return Ok(Admission::Own(Box::new(own)));
     }
     let detached = asking::is_detached(&request, &found)?;

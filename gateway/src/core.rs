@@ -17,6 +17,7 @@ use crate::era::{self, Era, Revision};
 use crate::error::Fault;
 use crate::meters;
 use crate::own;
+use crate::own::types::Types;
 use crate::session::Sessions;
 use crate::store::Store;
 use crate::suspension::state::{Keys, Round};
@@ -34,6 +35,8 @@ pub(crate) struct Core {
     pub store: Store,
     /// Who wants to hear of which resource.
     pub ears: Arc<Ears>,
+    /// The types of events that are listed as resources.
+    pub types: watch::Sender<Types>,
     catalogue: watch::Sender<Arc<Catalogue>>,
     /// Changes when clients should list again.
     lists: watch::Sender<Fingerprints>,
@@ -46,7 +49,7 @@ pub(crate) struct Core {
 impl Core {
     pub fn new(config: Config, broker: Broker, store: Store, pools: &Registrations) -> Self {
         let catalogue = Arc::new(Catalogue::build(
-            &offered(&config, pools),
+            &offered(&config, pools, &Types::default()),
             config.page_size,
             None,
         ));
@@ -57,6 +60,7 @@ impl Core {
             sessions: Sessions::new(store.clone(), config.max_sessions, meters::sessions()),
             store,
             ears: Arc::default(),
+            types: watch::Sender::default(),
             lists: watch::Sender::new(catalogue.fingerprints()),
             catalogue: watch::Sender::new(catalogue),
             discovery: discovery(&config, &modern_list),
@@ -167,7 +171,7 @@ impl Core {
 
     fn replace(&self, pools: &Registrations) {
         let before = self.catalogue();
-        let offered = offered(&self.config, pools);
+        let offered = offered(&self.config, pools, &self.types.borrow());
         let catalogue = Catalogue::build(&offered, self.config.page_size, Some(&before));
         let fingerprints = catalogue.fingerprints();
         if catalogue.remarks() != before.remarks() {
@@ -198,10 +202,12 @@ impl Core {
     }
 }
 
-/// The pools, and behind them what the gateway offers itself.
-fn offered(config: &Config, pools: &Registrations) -> Vec<Arc<Registration>> {
-    let own = own::registration(config.result_tool);
-    pools.iter().cloned().chain([own]).collect()
+/// The pools, and behind them what the platform offers itself.
+fn offered(config: &Config, pools: &Registrations, types: &Types) -> Vec<Arc<Registration>> {
+    let own = own::registration(config.result_tool, types);
+    let mut all: Vec<_> = pools.iter().cloned().chain([own]).collect();
+    all.sort_by_key(|registration| registration.pool.starts_with('.'));
+    all
 }
 
 fn announce(catalogue: &Catalogue) {
@@ -247,10 +253,23 @@ fn discovery(config: &Config, modern_list: &str) -> String {
     )
 }
 
-/// Rebuilds the catalogue when the registrations change, for as long as the gateway is there.
-pub(crate) async fn follow_pools(core: Weak<Core>, mut pools: watch::Receiver<Registrations>) {
-    while pools.changed().await.is_ok() {
+/// Rebuilds the catalogue when the registrations or the types of events change, for as long as the
+/// gateway is there.
+pub(crate) async fn follow_pools(
+    core: Weak<Core>,
+    mut pools: watch::Receiver<Registrations>,
+    mut types: watch::Receiver<Types>,
+) {
+    loop {
+        let changed = tokio::select! {
+            changed = pools.changed() => changed,
+            changed = types.changed() => changed,
+        };
+        if changed.is_err() {
+            return;
+        }
         let registrations = pools.borrow_and_update().clone();
+        types.mark_unchanged();
         let Some(core) = core.upgrade() else { return };
         // Schemas are compiled here: not on a thread that serves calls.
         let rebuilt = tokio::task::spawn_blocking(move || core.replace(&registrations)).await;

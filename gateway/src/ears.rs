@@ -76,7 +76,13 @@ impl Ears {
 
     /// Tells everyone that whatever they listen for may have changed.
     pub fn tell_all(&self) {
-        let uris: Vec<Arc<str>> = self.lock().keys().cloned().collect();
+        self.tell_under("");
+    }
+
+    /// The same for resources whose URIs begin so.
+    pub fn tell_under(&self, start: &str) {
+        let under = |uri: &&Arc<str>| uri.starts_with(start);
+        let uris: Vec<Arc<str>> = self.lock().keys().filter(under).cloned().collect();
         for uri in uris {
             self.tell(&uri);
         }

@@ -17,6 +17,7 @@ use crate::catalogue::{Entry, Remark};
 use crate::config::Config;
 use crate::core::{self, Core};
 use crate::http;
+use crate::own;
 use crate::store::Store;
 
 /// How long to wait after the system refused a connection: most often it is out of files.
@@ -46,7 +47,10 @@ impl Gateway {
         let mut pools = pools;
         let registrations = pools.borrow_and_update().clone();
         let core = Arc::new(Core::new(config, broker, store, &registrations));
-        tokio::spawn(core::follow_pools(Arc::downgrade(&core), pools));
+        let types = core.types.subscribe();
+        tokio::spawn(core::follow_pools(Arc::downgrade(&core), pools, types));
+        let arrivals = core.broker.arrivals();
+        tokio::spawn(own::types::follow(Arc::downgrade(&core), arrivals));
         tokio::spawn(core::follow_announcements(
             Arc::downgrade(&core),
             announcements,

@@ -1,9 +1,13 @@
-//! What the gateway itself offers beside the functions: the way back to answers that were lost.
+//! What the gateway itself offers beside the functions: the way back to answers that were lost,
+//! and what happened ([`events`]).
 //!
 //! `tasks://recent` lists the caller's newest tasks, for clients that were cut off and have no
 //! idempotency key to come back with; the tool `get_result`, where it is switched on, lets a model
 //! fetch one. Both stand in the catalogue as if a pool had declared them last, so that names that
 //! collide give way to those of real pools.
+
+pub(crate) mod events;
+pub(crate) mod types;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,6 +26,7 @@ use crate::error::Fault;
 use crate::feature::Feature;
 use crate::jsonrpc::RequestId;
 use crate::tasks::Status;
+use types::Types;
 
 /// The name under which it is offered: none that a pool can have.
 pub const POOL: &str = ".dormouse";
@@ -33,8 +38,7 @@ const RECENT: &str = "tasks://recent";
 const LISTED: usize = 50;
 
 /// What the gateway offers, as a pool would.
-#[must_use]
-pub fn registration(with_result_tool: bool) -> Arc<Registration> {
+pub(crate) fn registration(with_result_tool: bool, types: &Types) -> Arc<Registration> {
     let tool = json!({
         "name": "get_result",
         "title": "Get a lost result",
@@ -69,9 +73,13 @@ pub fn registration(with_result_tool: bool) -> Arc<Registration> {
         completions: Vec::new(),
         triggers: Vec::new(),
     };
+    let resources = std::iter::once(resource).chain(types.iter().map(events::resource));
     manifest
         .resources
-        .extend(serde_json::value::to_raw_value(&resource));
+        .extend(resources.flat_map(|resource| serde_json::value::to_raw_value(&resource)));
+    manifest
+        .resource_templates
+        .extend(serde_json::value::to_raw_value(&events::template()));
     if with_result_tool {
         manifest
             .tools
@@ -95,6 +103,14 @@ pub fn registration(with_result_tool: bool) -> Arc<Registration> {
 enum Verb {
     /// `tasks://recent`
     Recent,
+    /// `events://TYPE`
+    Events {
+        /// As the client wrote it.
+        uri: String,
+        ty: String,
+    },
+    /// The types that begin so.
+    Types(String),
     /// `get_result` without a task.
     List,
     /// `get_result`
@@ -111,13 +127,28 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// A request for what [`registration`] offers; `arguments` are a tool's, checked.
-    pub fn new(id: RequestId, era: Era, feature: Feature, arguments: Option<&Value>) -> Self {
+    /// A request for what [`registration`] offers: the capability that was asked for, a tool's
+    /// arguments, checked, and what was typed of a template's variable.
+    pub fn new(
+        id: RequestId,
+        era: Era,
+        feature: Feature,
+        capability: &str,
+        arguments: Option<&Value>,
+        typed: Option<String>,
+    ) -> Self {
         let task = arguments.and_then(|arguments| arguments["task"].as_str());
         let verb = match (feature, task) {
             (Feature::Tool, Some(task)) => Verb::Result(task.to_owned()),
             (Feature::Tool, None) => Verb::List,
-            (Feature::Resource | Feature::Prompt | Feature::Completion, _) => Verb::Recent,
+            (Feature::Completion, _) => Verb::Types(typed.unwrap_or_default()),
+            (Feature::Resource | Feature::Prompt, _) => match events::type_of(capability) {
+                Some(ty) => Verb::Events {
+                    uri: capability.to_owned(),
+                    ty,
+                },
+                None => Verb::Recent,
+            },
         };
         Self { id, era, verb }
     }
@@ -126,7 +157,16 @@ impl Request {
     pub async fn run(self, core: &Core) -> Reply {
         let Self { id, era, verb } = self;
         let served = match verb {
-            Verb::Recent => recent(core).await.map(|tasks| read(&id, &tasks, era)),
+            Verb::Recent => recent(core)
+                .await
+                .map(|tasks| read(&id, RECENT, &pretty(&tasks), era)),
+            Verb::Events { uri, ty } => events::newest(core, &ty)
+                .await
+                .map(|text| read(&id, &uri, &text, era)),
+            Verb::Types(typed) => {
+                let completed = events::completion(core.types.borrow().iter(), &typed);
+                Ok(complete(&id, completed, era))
+            }
             Verb::List => recent(core)
                 .await
                 .map(|tasks| said(&id, &pretty(&tasks), era)),
@@ -156,20 +196,26 @@ fn line(record: &TaskRecord) -> Value {
     line
 }
 
-fn read(id: &RequestId, tasks: &Value, era: Era) -> Reply {
+fn read(id: &RequestId, uri: &str, text: &str, era: Era) -> Reply {
     let mut result = json!({
-        "contents": [{"uri": RECENT, "mimeType": "application/json", "text": pretty(tasks)}],
+        "contents": [{"uri": uri, "mimeType": "application/json", "text": text}],
     });
     if era == Era::Modern {
-        result["resultType"] = "complete".into();
         result["ttlMs"] = 0.into();
         result["cacheScope"] = "private".into();
     }
-    Reply::result(id, &result.to_string())
+    complete(id, result, era)
 }
 
 fn said(id: &RequestId, text: &str, era: Era) -> Reply {
-    let mut result = json!({"content": [{"type": "text", "text": text}]});
+    complete(
+        id,
+        json!({"content": [{"type": "text", "text": text}]}),
+        era,
+    )
+}
+
+fn complete(id: &RequestId, mut result: Value, era: Era) -> Reply {
     if era == Era::Modern {
         result["resultType"] = "complete".into();
     }

@@ -45,6 +45,15 @@ pub(super) fn check<'a>(catalogue: &Catalogue, request: &Request<'a>) -> Result<
     }
 }
 
+/// What was typed of the argument, once the request is checked.
+pub(super) fn typed(request: &Request<'_>) -> Option<String> {
+    let [argument] = members(request.raw?, "params", ["argument"]).ok()?;
+    let [value] = members(argument?, "params.argument", ["value"]).ok()?;
+    text(value, "params.argument.value")
+        .ok()
+        .map(Cow::into_owned)
+}
+
 /// Arguments that are known already, each a string.
 fn check_context(context: &RawValue) -> Result<(), Fault> {
     let [arguments] = members(context, "params.context", ["arguments"])?;

@@ -60,8 +60,8 @@ async fn it_tells_of_sessions_catalogue_and_metrics() {
         json!({"uri":"test://fixed","pool":"books"})
     );
     assert_eq!(
-        offered["resourceTemplates"],
-        json!([{"uri":"test://item/{id}","pool":"books"}])
+        offered["resourceTemplates"][0],
+        json!({"uri":"test://item/{id}","pool":"books"})
     );
 
     let metrics = get("/metrics").await;

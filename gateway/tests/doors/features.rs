@@ -36,7 +36,7 @@ async fn everything_is_listed_in_both_eras() {
         (
             "resources/templates/list",
             "resourceTemplates",
-            json!(["item"]),
+            json!(["item", "events"]),
         ),
         ("tools/list", "tools", json!(["echo"])),
     ] {

@@ -6,6 +6,7 @@ mod admin;
 mod catalogue;
 mod door;
 mod drain;
+mod events;
 mod features;
 mod fuzz;
 mod http_client;

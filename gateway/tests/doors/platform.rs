@@ -243,7 +243,7 @@ async fn run(broker: Broker, functions: Functions, claim: Claim) {
             tell(&broker, &claim).await;
             Report::Completed(result("told"))
         }
-        "ask" if asks => ask(&claim),
+        "ask" if asks => ask(&claim, arguments["text"].as_str().unwrap_or_default()),
         "wait" | "ask" => {
             tokio::select! {
                 () = claim.cancelled.cancelled() => {
@@ -298,19 +298,25 @@ async fn tell(broker: &Broker, claim: &Claim) {
     tokio::time::sleep(Duration::from_millis(20)).await;
 }
 
-/// Asks two things at once, then tells the answers; given the text `wait`, it waits instead.
-fn ask(claim: &Claim) -> Report {
-    match &claim.replay {
-        Some(replay) => Report::Completed(result(std::str::from_utf8(&replay.answers).unwrap())),
-        None => Report::Suspended(Asks {
-            asks: Bytes::from_static(
-                br#"{"grade":{"method":"elicitation/create","params":{ "message":"Which grade?",
-                   "requestedSchema":{"type":"object","properties":{"grade":{"type":"integer"}}}}},
-                   "where":{"method":"roots/list"}}"#,
-            ),
-            revision: Some("1".to_owned()),
-        }),
+/// Asks two things at once, then tells the answers; given the text `wait`, it waits instead. Given
+/// `event` it waits for one, given `both` for one and a form.
+fn ask(claim: &Claim, text: &str) -> Report {
+    if let Some(replay) = &claim.replay {
+        return Report::Completed(result(std::str::from_utf8(&replay.answers).unwrap()));
     }
+    let grade = r#""grade":{"method":"elicitation/create","params":{ "message":"Which grade?",
+        "requestedSchema":{"type":"object","properties":{"grade":{"type":"integer"}}}}}"#;
+    let event = r#""news":{"method":"dev.dormouse/event",
+        "params":{"filters":[{"exact":{"type":"com.example.news"}}]}}"#;
+    let asks = match text {
+        "event" => format!("{{{event}}}"),
+        "both" => format!("{{{event},{grade}}}"),
+        _ => format!(r#"{{{grade},"where":{{"method":"roots/list"}}}}"#),
+    };
+    Report::Suspended(Asks {
+        asks: asks.into(),
+        revision: Some("1".to_owned()),
+    })
 }
 
 fn failed(code: i32, outcome: Outcome) -> Report {

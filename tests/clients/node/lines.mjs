@@ -117,6 +117,16 @@ function actionTable(client, listen, call) {
       await call("test_trigger_tool_change", {});
       await changed;
     },
+    // Whoever runs this sends an event of the type that the client listens for.
+    async happen() {
+      const uri = "events://com.example.order";
+      await listen(uri);
+      const updated = once(ears, "notifications/resources/updated");
+      print("listening");
+      await updated;
+      const { contents } = await client.readResource({ uri });
+      print("read", JSON.parse(contents[0].text));
+    },
     // Something happens to the platform meanwhile.
     async pause() {
       print("paused");

@@ -150,6 +150,15 @@ class Actions:
             await self.call("test_trigger_tool_change", {})
             await HEARD["notifications/tools/list_changed"].wait()
 
+    async def happen(self):
+        """Whoever runs this sends an event of the type that the client listens for."""
+        uri = "events://com.example.order"
+        async with self.listening(uri):
+            print_line("listening")
+            await HEARD["notifications/resources/updated"].wait()
+            read = await self.ask("read_resource", uri)
+            print_line("read", **json.loads(read["contents"][0]["text"]))
+
     async def perform(self, actions):
         """Runs the actions in order."""
         table = {
@@ -157,6 +166,7 @@ class Actions:
             "ping": self.ping,
             "features": self.features,
             "watch": self.watch,
+            "happen": self.happen,
             "pause": self.pause,
             "cancel": self.cancel,
             # Whoever runs this cuts the connection when progress is seen: the SDK takes it up again.

@@ -18,6 +18,7 @@ mod client;
 pub mod door;
 pub mod duration;
 pub mod event;
+pub mod fact;
 pub mod filter;
 mod header_value;
 pub mod http_binding;

@@ -12,6 +12,7 @@ mod breaker;
 mod clock;
 mod dispatch;
 mod endpoints;
+mod facts;
 mod outside;
 mod publish;
 mod registry;

@@ -28,6 +28,10 @@ pub struct DevArgs {
     /// them in the resource `tasks://recent` in any case.)
     #[arg(long, env = "DORMOUSE_RESULT_TOOL")]
     pub result_tool: bool,
+    /// Offer the tool `wait_for_event`, by which an agent sleeps until something happens. (Clients
+    /// find the newest events in the resources `events://TYPE` in any case.)
+    #[arg(long, env = "DORMOUSE_EVENT_TOOLS")]
+    pub event_tools: bool,
     /// Do not run cargo: use the binaries that are built already.
     #[arg(long)]
     pub no_build: bool,

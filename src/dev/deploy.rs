@@ -390,6 +390,6 @@ async fn ask_manifest(revision: dormouse_host::Revision) -> anyhow::Result<Manif
     Ok(Manifest::parse(response.body())?)
 }
 
-fn secret() -> Arc<str> {
+pub(super) fn secret() -> Arc<str> {
     format!("{:032x}", rand::random::<u128>()).into()
 }

@@ -9,6 +9,7 @@ mod build;
 mod deploy;
 mod doors;
 mod event_sources;
+mod event_tools;
 mod greeting;
 mod rate;
 mod revision;
@@ -71,6 +72,9 @@ async fn run(args: DevArgs, token: Option<String>) -> anyhow::Result<()> {
     coordinator.open_sinks().await?;
     let claims = broker.claims();
     tokio::spawn(async move { dispatcher.dispatch(claims).await });
+    let teller = coordinator.clone();
+    tokio::spawn(async move { teller.tell_facts().await });
+    event_tools::register(&coordinator, args.event_tools).await?;
 
     // The coordinator's door opens first: functions that are asked for their manifest may talk.
     let (stop, stop_api) = (CancellationToken::new(), CancellationToken::new());

@@ -133,7 +133,8 @@ async fn prompts_and_resources_are_read_by_every_client() {
         let data = r#"{"id":"7","templateTest":true,"data":"Data for ID: 7"}"#;
         assert_eq!(featured["data"], data);
         assert_eq!(featured["completion"], json!(["paris", "park", "party"]));
-        assert_eq!(featured["templates"], json!(["test://template/{id}/data"]));
+        let templates = json!(["test://template/{id}/data", "events://{type}"]);
+        assert_eq!(featured["templates"], templates);
         for (list, member) in [
             ("prompts", "test_simple_prompt"),
             ("resources", "test://watched-resource"),

@@ -17,6 +17,7 @@ mod session;
 mod suite;
 mod wire;
 
+mod arrivals;
 mod bad_events;
 mod bad_functions;
 mod bad_input;

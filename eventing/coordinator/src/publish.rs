@@ -39,7 +39,8 @@ pub struct Taken {
 
 impl Coordinator {
     /// Takes events in, each with a task for each trigger that takes it: all of them or none, and
-    /// stored when this returns. A note is kept in the same commit.
+    /// stored when this returns. A note is kept in the same commit. Waits while events are
+    /// [held](Coordinator::hold).
     ///
     /// # Errors
     /// [`Refusal`]: nothing is stored.
@@ -48,6 +49,7 @@ impl Coordinator {
         events: Vec<(Event, Sender)>,
         note: Option<Note>,
     ) -> Result<Vec<Taken>, Refusal> {
+        self.admitted().await;
         let new: Vec<_> = events
             .into_iter()
             .map(|(event, sender)| self.incoming(event, &sender))

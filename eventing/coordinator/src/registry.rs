@@ -100,6 +100,8 @@ pub struct Coordinator {
     sources: Sources,
     outside: Arc<OutsidePools>,
     settings: Settings,
+    /// Whether events wait at the door.
+    held: Arc<watch::Sender<bool>>,
 }
 
 impl Coordinator {
@@ -121,7 +123,22 @@ impl Coordinator {
             routes: Arc::default(),
             announcements: broadcast::Sender::new(ANNOUNCEMENTS),
             sources: Sources::default(),
+            held: Arc::new(watch::Sender::new(false)),
         }
+    }
+
+    /// While held, events wait at the door and no task is handed out: for as long as not all pools
+    /// are registered, since an event, or the reply to one, is matched once, when it comes in.
+    pub async fn hold(&self, held: bool) {
+        self.held.send_replace(held);
+        // An error means that the broker has stopped: it hands out nothing more.
+        let _ = self.broker.hold(None, held).await;
+    }
+
+    /// Returns when events may come in.
+    pub(crate) async fn admitted(&self) {
+        // The sender is in `self`.
+        let _ = self.held.subscribe().wait_for(|held| !held).await;
     }
 
     /// The broker whose tasks are dispatched.

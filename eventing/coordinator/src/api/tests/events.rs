@@ -52,6 +52,23 @@ async fn an_event_becomes_a_task_before_it_is_answered_and_its_tokens_go_no_furt
 }
 
 #[tokio::test]
+async fn an_event_that_comes_before_all_pools_are_there_waits_for_them() {
+    let mut stage = Stage::open(10).await;
+    stage.coordinator.hold(true).await;
+    let headers = with(&[]);
+    let (answer, ()) = tokio::join!(stage.post("/events", &headers, "{}"), async {
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        let logged = stage.broker.events(Default::default()).await.unwrap();
+        assert_eq!(logged, []);
+        stage.coordinator.hold(false).await;
+    });
+    assert_eq!(answer.status, StatusCode::ACCEPTED);
+    assert!(stage.claims.recv().await.is_some());
+}
+
+#[tokio::test]
 async fn an_event_that_nobody_takes_is_answered_in_words() {
     let stage = Stage::open(10).await;
     let answer = stage

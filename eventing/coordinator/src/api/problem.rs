@@ -2,6 +2,7 @@
 
 mod example;
 mod kind;
+mod view;
 
 use axum::http::StatusCode;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -12,48 +13,14 @@ use dormouse_contract::http_binding::BindingError;
 use dormouse_contract::manifest::InvalidManifest;
 use dormouse_contract::task::Failed;
 use dormouse_source::{Unproven, Unreadable};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use crate::{OutsideError, WrongField};
 pub(super) use example::{example, failed};
 pub(super) use kind::Kind;
+pub use view::ProblemView;
 
 /// The media type of problems (RFC 9457, section 3).
 pub(super) const PROBLEM_JSON: &str = "application/problem+json";
-
-/// What the API answers when it cannot do as asked: problem details (RFC 9457).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ProblemView {
-    /// What kind of problem it is; a program goes by this.
-    #[serde(rename = "type")]
-    pub ty: String,
-    /// The same for people; does not change from case to case.
-    pub title: String,
-    /// The answer's HTTP status.
-    pub status: u16,
-    /// What happened this time, why, and what to do next.
-    pub detail: String,
-    /// How the task failed that was asked for its result.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failure: Option<Failed>,
-    /// Each member of the body that cannot be used.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub errors: Vec<WrongField>,
-}
-
-impl ProblemView {
-    pub(super) fn of(kind: Kind, detail: String) -> Self {
-        Self {
-            ty: kind.uri(),
-            title: kind.title().to_owned(),
-            status: kind.status().as_u16(),
-            detail,
-            failure: None,
-            errors: Vec::new(),
-        }
-    }
-}
 
 /// Why a request was not done; the text becomes the problem's `detail`.
 #[derive(Debug, thiserror::Error)]

@@ -62,7 +62,7 @@ async fn a_batch_reaches_its_function_event_by_event() {
     ];
     let granted = send(Method::OPTIONS, door, "/events", &asked, "").await;
     assert_eq!(granted.headers["webhook-allowed-origin"], "events.example");
-    assert_eq!(granted.headers["allow"], "OPTIONS, POST");
+    assert_eq!(granted.headers["allow"], "GET, HEAD, OPTIONS, POST");
 }
 
 #[tokio::test]

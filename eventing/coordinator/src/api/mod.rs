@@ -1,10 +1,10 @@
 //! The coordinator's HTTP door (port 8888): pools, tasks and dead letters to look at, and the
 //! CloudEvents ingress.
 //!
-//! Every route is an [`Operation`], of which both the router and the OpenAPI
-//! [document](document::describe) are made. Errors are `application/problem+json` (RFC 9457). All routes ask
-//! for the platform's token, except the sink of a pool, whose callers prove themselves by a token
-//! inside the event, and webhooks, whose senders prove themselves by a signature or another secret.
+//! Every route is an `Operation`, of which both the router and the OpenAPI document are made. Errors
+//! are `application/problem+json` (RFC 9457). All routes ask for the platform's token, except the
+//! sink of a pool, whose callers prove themselves by a token inside the event, and webhooks, whose
+//! senders prove themselves by a signature or another secret.
 
 mod changes;
 mod dead_letters;

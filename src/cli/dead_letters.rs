@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::coordinator::{Coordinator, encoded};
 use super::events::page;
 use super::failure::Failure;
-use super::readable::{ago, hung, plain, table};
+use super::readable::{hung, plain, since, table};
 use super::tasks::event_of;
 use super::timeline::render;
 use super::{Connection, Output, print};
@@ -184,13 +184,9 @@ fn overview(page: &TaskPage, now: Timestamp) -> String {
 }
 
 fn row(task: &TaskRecord, now: Timestamp) -> [String; 4] {
-    let failed = match task.changed_at.parse() {
-        Ok(then) => ago(then, now),
-        Err(_) => plain(&task.changed_at),
-    };
     [
         task.id.to_string(),
-        failed,
+        since(&task.changed_at, now),
         plain(&task.pool),
         plain(&task.capability),
     ]

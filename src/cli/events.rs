@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::coordinator::{Coordinator, encoded};
 use super::failure::Failure;
-use super::readable::{ago, plain, table};
+use super::readable::{plain, since, table};
 use super::{Connection, Output, print};
 
 /// What is typed after `events`.
@@ -144,13 +144,6 @@ fn row(event: &EventRecord, now: Timestamp) -> [String; 6] {
             .map_or_else(|| "-".to_owned(), plain),
         event.tasks.to_string(),
     ]
-}
-
-fn since(at: &str, now: Timestamp) -> String {
-    match at.parse() {
-        Ok(then) => ago(then, now),
-        Err(_) => plain(at),
-    }
 }
 
 async fn show(seq: Seq, output: Output, coordinator: &Coordinator) -> Result<(), Failure> {

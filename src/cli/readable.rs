@@ -20,6 +20,14 @@ pub(super) fn span(millis: i64) -> String {
     }
 }
 
+/// How long ago a time was that the platform told; the time itself when it cannot be read.
+pub(super) fn since(at: &str, now: Timestamp) -> String {
+    match at.parse() {
+        Ok(then) => ago(then, now),
+        Err(_) => plain(at),
+    }
+}
+
 /// How long ago something happened, in its largest unit.
 pub(super) fn ago(then: Timestamp, now: Timestamp) -> String {
     let seconds = millis_between(then, now).max(0) / 1_000;

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::coordinator::{Coordinator, encoded};
 use super::failure::Failure;
-use super::readable::{ago, plain, table};
+use super::readable::{plain, since, table};
 use super::timeline::{render, word};
 use super::{Connection, Output, print};
 
@@ -125,13 +125,9 @@ fn overview(page: &TaskPage, now: Timestamp) -> String {
 }
 
 fn row(task: &TaskRecord, now: Timestamp) -> [String; 6] {
-    let accepted = match task.accepted_at.parse() {
-        Ok(then) => ago(then, now),
-        Err(_) => plain(&task.accepted_at),
-    };
     [
         task.id.to_string(),
-        accepted,
+        since(&task.accepted_at, now),
         word(task.state).to_owned(),
         plain(&task.pool),
         plain(&task.capability),

@@ -120,6 +120,10 @@ fn open(folder: &Path) -> Connection {
     }
     conn.execute_batch(include_str!("../../eventing/broker/src/store/schema.sql"))
         .unwrap();
+    conn.execute_batch(include_str!(
+        "../../eventing/broker/src/store/suspensions.sql"
+    ))
+    .unwrap();
     conn.execute_batch(include_str!("../../eventing/broker/src/store/events.sql"))
         .unwrap();
     conn

@@ -1,5 +1,14 @@
 //! Runs Dormouse on Kubernetes.
 //!
-//! Two kinds of the group `dormouse.dev/v1alpha1` are brought into being: an `AgentPool`, the file
-//! of the laptop unchanged, as a Knative Service that sleeps until it is called; an `MCPServer` as
+//! Two kinds of the group `dormouse.dev/v1alpha1` are brought into being: an [`AgentPool`], the file
+//! of the laptop unchanged, as a Knative Service that sleeps until it is called; an [`McpServer`] as
 //! a whole platform in front of the pools of its namespace.
+
+pub mod agent_pool;
+pub mod conditions;
+pub mod mcp_server;
+pub mod object;
+
+pub use agent_pool::AgentPool;
+pub use mcp_server::McpServer;
+pub use object::Object;

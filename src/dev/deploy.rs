@@ -177,7 +177,7 @@ impl Deployer {
         {
             return Ok(self.tools_of(name));
         }
-        for field in pool.not_honoured_locally() {
+        for field in pool.not_honoured() {
             tracing::info!(pool = name, "not honoured here: {field}");
         }
         self.swap(pool, &revision)

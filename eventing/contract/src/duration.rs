@@ -15,8 +15,11 @@ pub struct InvalidDuration(String);
 /// How a duration looks in a JSON Schema, for `#[schemars(with = "DurationText")]`: a text such as
 /// `500ms`, `5s`, `2m` or `1h`, or ISO 8601 such as `PT5S`.
 #[derive(JsonSchema)]
-#[schemars(rename = "Duration", extend("examples" = ["5s"]))]
+#[schemars(rename = "Duration", extend("examples" = ["5s"], "pattern" = PATTERN, "maxLength" = 64))]
 pub struct DurationText(#[expect(dead_code, reason = "only its shape is used")] String);
+
+/// Takes whatever [`parse`] takes, and little else.
+const PATTERN: &str = r"^([0-9]+(ms|s|m|h|d)|P[Tt]([0-9]+([.,][0-9]+)?[HhMmSs])+)$";
 
 /// Reads a duration.
 ///

@@ -5,10 +5,14 @@ use std::time::Duration;
 
 use dormouse_contract::balance::Balance;
 use dormouse_contract::breaker::BreakerSpec;
+use dormouse_contract::duration::DurationText;
 use dormouse_contract::filter::Trigger;
 use dormouse_contract::policy::DeliverySpec;
+use schemars::JsonSchema;
 use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::container::Resources;
 
 /// One AgentPool document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,55 +46,68 @@ pub struct Metadata {
 }
 
 /// What the pool is.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Spec {
-    /// `educational`, `github`, `database` or any other word.
+    /// `educational`, `github`, `database` or any other word. Default: the one that the function's
+    /// manifest says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent_type: Option<String>,
-    /// What a laptop runs.
+    /// What a laptop runs, where it has to be there. A cluster leaves it alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<RunSpec>,
-    /// What a cluster runs.
+    /// The container image that a cluster runs, where it has to be there. A laptop leaves it alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
-    /// The function's environment.
+    /// The function's environment. Default: nothing but what the platform sets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub env: Vec<EnvSpec>,
     /// How far it scales.
     #[serde(default)]
     pub scaling: ScalingSpec,
-    /// How calls are delivered to it.
+    /// How calls are delivered to it; what is absent is the platform's.
     #[serde(default)]
     pub delivery: DeliverySpec,
-    /// Which instance takes a call.
+    /// Which instance takes a call. Default: one after the other.
     #[serde(default)]
     pub balance: Balance,
-    /// When the pool is left alone because deliveries to it fail.
+    /// When the pool is left alone because deliveries to it fail; what is absent is the platform's.
     #[serde(default)]
     pub breaker: BreakerSpec,
-    /// Policies of single tools, by declared name.
+    /// Delivery policies of single tools, by declared name, laid over the pool's. Default: none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tools: BTreeMap<String, DeliverySpec>,
     /// Which events it takes. Default: those that the function's manifest lists.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub triggers: Vec<Trigger>,
-    /// How many calls may wait.
+    /// How many calls may wait. Default: 1000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue: Option<QueueSpec>,
-    /// What it is said to be able to do; the manifest decides.
+    /// What it is said to be able to do. The function's manifest decides; this is for people.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub capabilities: Vec<String>,
-    /// A fixed number of replicas.
+    /// The most instances, where neither `scaling.max` nor `autoscaling` says it. A ceiling: pools
+    /// sleep when nobody calls them, whatever it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub pool_size: Option<u32>,
-    /// Replicas by load, in the words of the first CRD.
+    /// The bounds of the instances, where `scaling` does not say them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub autoscaling: Option<Autoscaling>,
+    /// The MCPServer of the namespace that offers the pool. Default: every one that offers pools
+    /// of its `agentType`. Only in a cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
+    /// The processor time and memory of one instance. Default: the cluster's. Only in a cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
+    /// The service account that the function runs as. Default: the namespace's. Only in a cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_account_name: Option<String>,
 }
 
 /// What a laptop runs: exactly one of `cargo`, `command`, `mcp`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RunSpec {
     /// The name of a binary of this workspace, which is built first.
@@ -108,7 +125,7 @@ pub struct RunSpec {
 }
 
 /// A program and its arguments, no shell: `[program, arg, …]`, or one line split at blanks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum CommandSpec {
     /// `python server.py`
@@ -144,7 +161,7 @@ impl<'de> Deserialize<'de> for CommandSpec {
 }
 
 /// An MCP server, in the words of MCP clients' configuration: `command` or `url`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct McpSpec {
     /// The program of a stdio server.
@@ -162,7 +179,7 @@ pub struct McpSpec {
 }
 
 /// How a program gets its listener.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Listen {
     /// A listening socket as standard input: the fastest way to wake.
@@ -172,7 +189,7 @@ pub enum Listen {
 }
 
 /// One environment variable; see the crate's page for the three forms.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EnvSpec {
     /// Its name.
@@ -186,7 +203,7 @@ pub struct EnvSpec {
 }
 
 /// Where a value is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ValueSource {
     /// A key of a secret.
@@ -194,7 +211,7 @@ pub struct ValueSource {
 }
 
 /// A key of a secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SecretKeySelector {
     /// The secret.
@@ -207,25 +224,30 @@ pub struct SecretKeySelector {
 }
 
 /// How far a pool scales.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ScalingSpec {
-    /// So many instances stay awake. Default 0.
-    pub min: u32,
-    /// At most so many instances. Default: the platform's, which is 10.
+    /// So many instances stay awake. Default: `autoscaling.minReplicas`, else 0.
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub min: Option<u32>,
+    /// At most so many instances. Default: `autoscaling.maxReplicas`, else `poolSize`, else the
+    /// platform's, which is 10.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub max: Option<u32>,
-    /// So many calls at a time in one instance. Default 10.
+    /// So many calls at a time in one instance, at most 1000. Default 10.
+    #[schemars(range(min = 1, max = 1000))]
     pub concurrency: u32,
     /// After so long without a call an instance goes to sleep. Default 60 s.
     #[serde(with = "dormouse_contract::duration")]
+    #[schemars(with = "DurationText")]
     pub idle: Duration,
 }
 
 impl Default for ScalingSpec {
     fn default() -> Self {
         Self {
-            min: 0,
+            min: None,
             max: None,
             concurrency: 10,
             idle: Duration::from_secs(60),
@@ -234,25 +256,26 @@ impl Default for ScalingSpec {
 }
 
 /// How many calls may wait.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct QueueSpec {
-    /// Beyond so many the pool is busy. Default
-    /// [`QUEUE_LIMIT`](dormouse_contract::registration::QUEUE_LIMIT).
+    /// Beyond so many the pool is busy.
+    #[schemars(range(min = 1))]
     pub limit: usize,
 }
 
-/// Replicas by load.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// The bounds of the instances, in the words of Kubernetes' autoscalers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Autoscaling {
-    /// Whether the number of replicas follows the load.
+    /// Whether these bounds hold. Default false.
     #[serde(default)]
     pub enabled: bool,
-    /// The fewest.
+    /// The fewest instances. Default 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_replicas: Option<u32>,
-    /// The most.
+    /// The most instances. Default: `poolSize`, else the platform's, which is 10.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub max_replicas: Option<u32>,
 }

@@ -3,8 +3,10 @@
 //!
 //! One YAML file serves laptop and cluster, and may hold several documents of either kind.
 //! [`load_dir`] reads a folder of them and returns every good [`Pool`] and [`DeclaredSource`]
-//! beside every error, so that one broken file never hides the others. `not_honoured_locally`
-//! names the fields of a document that have no effect outside a cluster.
+//! beside every error, so that one broken file never hides the others. In a cluster the same
+//! [`Spec`] comes from the API server and is checked by [`Pool::in_cluster`]. What has no effect in
+//! the one place or the other is told by name ([`Pool::not_honoured`],
+//! [`DeclaredSource::not_honoured_locally`]).
 //!
 //! ```
 //! let file = dormouse_pool::parse("
@@ -38,20 +40,25 @@
 //! | `{name: X}` | that of the platform's own environment, when it has one |
 //!
 //! Nothing else of the platform's environment reaches a function, but for the few variables that
-//! programs need to run at all (`PATH`, `HOME`, `LANG`, …). In Kubernetes `{name: X}` means the
-//! empty text; write `value: ""` where that is meant.
+//! programs need to run at all (`PATH`, `HOME`, `LANG`, …). In a cluster there is no such
+//! environment: `{name: X}` is left out there, and told. Write `value: ""` for the empty text.
 
+mod container;
 mod document;
 mod env;
 mod field;
+mod honour;
 mod load;
 mod locate;
 mod pool;
+mod quantity;
 mod run;
+mod scaling;
 mod secret;
 mod source;
 mod split;
 
+pub use container::{Container, Resources};
 pub use document::{
     Autoscaling, CommandSpec, Document, EnvSpec, Listen, McpSpec, Metadata, QueueSpec, RunSpec,
     ScalingSpec, SecretKeySelector, Spec, ValueSource,
@@ -59,8 +66,10 @@ pub use document::{
 pub use env::{EnvValue, EnvVar, MissingSecret, SecretRef, read_secret};
 pub use field::{Field, Invalid};
 pub use load::{File, LoadError, Loaded, ParseError, PoolFile, SourceFile, load_dir, parse};
-pub use pool::{Pool, PoolName, Scaling};
+pub use pool::{Pool, PoolName};
+pub use quantity::{InvalidQuantity, Quantity};
 pub use run::{McpServer, Run};
+pub use scaling::Scaling;
 pub use secret::{NoSecret, SecretSource, with_secrets};
 pub use source::{DeclaredSource, SOURCE_KIND};
 

@@ -11,25 +11,25 @@ use dormouse_contract::filter::Trigger;
 use dormouse_contract::policy::DeliverySpec;
 use dormouse_contract::registration::{QUEUE_LIMIT, is_pool_name};
 
-use crate::document::{Document, ScalingSpec, Spec};
+use crate::container::Container;
+use crate::document::{Document, Spec};
 use crate::env::{self, EnvVar, MissingSecret, SecretRef};
 use crate::field::{Field, Invalid};
+use crate::honour;
 use crate::run::{self, Run};
+use crate::scaling::Scaling;
 use crate::{API_VERSION, KIND};
 
-/// No instance is asked to do more than this at a time (Knative's bound of
-/// `containerConcurrency`).
-const MOST_CONCURRENCY: u32 = 1_000;
-
-/// One pool of a file.
+/// One pool, checked for the place where it is to run: `Pool<Run>` for a laptop,
+/// [`Pool<Container>`] for a cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pool {
+pub struct Pool<R = Run> {
     /// `metadata.name`.
     pub name: PoolName,
     /// `spec.agentType`, where the file says one.
     pub agent_type: Option<String>,
-    /// What runs here.
-    pub run: Run,
+    /// What runs.
+    pub run: R,
     /// The function's environment.
     pub env: Vec<EnvVar>,
     /// How far it scales.
@@ -84,54 +84,20 @@ impl fmt::Display for PoolName {
     }
 }
 
-/// How far a pool scales: `min` no more than `max`, `max` and `concurrency` at least 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Scaling {
-    /// So many instances stay awake. Default 0.
-    pub min: usize,
-    /// At most so many instances, where the file says it; see [`Scaling::ceiling`].
-    pub max: Option<usize>,
-    /// So many calls at a time in one instance. Default 10, at most 1000.
-    pub concurrency: usize,
-    /// After so long without a call an instance goes to sleep. Default 60 s.
-    pub idle: Duration,
-}
-
 impl Pool {
-    /// Checks a document.
+    /// Checks a document for a laptop.
     ///
     /// # Errors
     /// The first field that cannot be used, and what is allowed there.
     pub fn from_document(document: Document) -> Result<Self, Invalid> {
         expect("apiVersion", &document.api_version, API_VERSION)?;
         expect("kind", &document.kind, KIND)?;
-        let not_honoured = not_honoured(&document);
-        let spec = document.spec;
-        check_deliveries(&spec)?;
-        Ok(Self {
-            name: PoolName::parse(document.metadata.name)?,
-            agent_type: spec.agent_type,
-            run: run::validate(spec.run)?,
-            env: env::validate(spec.env)?,
-            scaling: Scaling::validate(&spec.scaling)?,
-            delivery: spec.delivery,
-            balance: spec.balance,
-            breaker: breaker(spec.breaker)?,
-            tools: spec.tools,
-            triggers: spec.triggers,
-            queue_limit: match spec.queue {
-                Some(queue) => queue_limit(queue.limit)?,
-                None => QUEUE_LIMIT,
-            },
-            not_honoured,
-        })
-    }
-
-    /// The fields of the file that only a cluster honours, or that nothing honours yet, each as
-    /// `field: why`.
-    #[must_use]
-    pub fn not_honoured_locally(&self) -> &[String] {
-        &self.not_honoured
+        let not_honoured = honour::on_a_laptop(&document);
+        let mut spec = document.spec;
+        // There is no broker here that could hand them over.
+        spec.triggers.iter_mut().for_each(|it| it.direct = false);
+        let run = run::validate(spec.run.take())?;
+        Self::of(document.metadata.name, run, spec, not_honoured)
     }
 
     /// The function's environment: `inherited` looks into the platform's own, `secret` finds
@@ -148,37 +114,52 @@ impl Pool {
     }
 }
 
-impl Scaling {
-    /// The most instances: what the file says, or the platform's default, but no fewer than `min`.
-    #[must_use]
-    pub fn ceiling(&self, default: usize) -> usize {
-        self.max.unwrap_or(default.max(self.min))
-    }
-
-    fn validate(written: &ScalingSpec) -> Result<Self, Invalid> {
-        let field = |key| Field::of(&["spec", "scaling"]).key(key);
-        if written.max == Some(0) {
-            return Err(field("max").invalid("0 instances can answer nothing: at least 1"));
-        }
-        if let Some(max) = written.max
-            && written.min > max
-        {
-            return Err(
-                field("min").invalid(format!("{} is more than max, which is {max}", written.min))
-            );
-        }
-        if !(1..=MOST_CONCURRENCY).contains(&written.concurrency) {
-            return Err(field("concurrency").invalid(format!(
-                "{} is not between 1 and {MOST_CONCURRENCY}",
-                written.concurrency
+impl Pool<Container> {
+    /// Checks a pool for a cluster, as its API server hands it out: `name` is `metadata.name`. It
+    /// has to start with a letter, because the Knative Service is called so (RFC 1035).
+    ///
+    /// # Errors
+    /// The first field that cannot be used, and what is allowed there.
+    pub fn in_cluster(name: &str, mut spec: Spec) -> Result<Self, Invalid> {
+        if name.starts_with(|first: char| first.is_ascii_digit()) {
+            return Err(Field::of(&["metadata", "name"]).invalid(format!(
+                "`{name}` starts with a digit, which no service of a cluster may: start with a \
+                 letter"
             )));
         }
-        let whole = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+        let not_honoured = honour::in_a_cluster(&spec);
+        let container = Container::take(&mut spec)?;
+        Self::of(name.to_owned(), container, spec, not_honoured)
+    }
+}
+
+impl<R> Pool<R> {
+    /// The fields that have no effect in the place that the pool was checked for, each as
+    /// `field: why`.
+    #[must_use]
+    pub fn not_honoured(&self) -> &[String] {
+        &self.not_honoured
+    }
+
+    /// Checks what is the same everywhere.
+    fn of(name: String, run: R, spec: Spec, not_honoured: Vec<String>) -> Result<Self, Invalid> {
+        check_deliveries(&spec)?;
         Ok(Self {
-            min: whole(written.min),
-            max: written.max.map(whole),
-            concurrency: whole(written.concurrency),
-            idle: written.idle,
+            name: PoolName::parse(name)?,
+            run,
+            scaling: Scaling::of(&spec)?,
+            agent_type: spec.agent_type,
+            env: env::validate(spec.env)?,
+            delivery: spec.delivery,
+            balance: spec.balance,
+            breaker: breaker(spec.breaker)?,
+            tools: spec.tools,
+            triggers: spec.triggers,
+            queue_limit: match spec.queue {
+                Some(queue) => queue_limit(queue.limit)?,
+                None => QUEUE_LIMIT,
+            },
+            not_honoured,
         })
     }
 }
@@ -215,6 +196,12 @@ fn check_deliveries(spec: &Spec) -> Result<(), Invalid> {
     for (tool, delivery) in &spec.tools {
         check_delivery(delivery, &Field::of(&["spec", "tools"]).key(tool))?;
     }
+    for (index, trigger) in spec.triggers.iter().enumerate() {
+        if let Some(delivery) = &trigger.delivery {
+            let field = Field::of(&["spec", "triggers"]).index(index);
+            check_delivery(delivery, &field.key("delivery"))?;
+        }
+    }
     Ok(())
 }
 
@@ -232,39 +219,4 @@ fn check_delivery(delivery: &DeliverySpec, field: &Field) -> Result<(), Invalid>
             .invalid("is no time at all: nothing could ever be delivered or answered")),
         None => Ok(()),
     }
-}
-
-fn not_honoured(document: &Document) -> Vec<String> {
-    let spec = &document.spec;
-    let mut fields = Vec::new();
-    let mut report = |there: bool, words: &str| {
-        if there {
-            fields.push(words.to_owned());
-        }
-    };
-    report(
-        document.metadata.namespace.is_some(),
-        "metadata.namespace: there are none outside a cluster",
-    );
-    report(
-        spec.image.is_some(),
-        "spec.image: a cluster runs the image, here `spec.run` decides",
-    );
-    report(
-        spec.run.as_ref().is_some_and(|run| run.mcp.is_some()),
-        "spec.run.mcp: MCP servers cannot be run as functions yet",
-    );
-    report(
-        !spec.capabilities.is_empty(),
-        "spec.capabilities: the function's own manifest decides",
-    );
-    report(
-        spec.pool_size.is_some(),
-        "spec.poolSize: instances follow the calls, within `spec.scaling`",
-    );
-    report(
-        spec.autoscaling.is_some(),
-        "spec.autoscaling: instances follow the calls, within `spec.scaling`",
-    );
-    fields
 }

@@ -43,7 +43,7 @@ fn the_designs_file_is_read() {
     assert_eq!(tool.retry, Some(Retry::Rule(RetryRule::Always)));
     assert_eq!(pool.triggers.len(), 1);
     assert_eq!(pool.queue_limit, 1_000);
-    assert_eq!(pool.not_honoured_locally().len(), 1);
+    assert_eq!(pool.not_honoured().len(), 1);
 }
 
 #[test]
@@ -73,13 +73,25 @@ fn what_only_a_cluster_honours_is_named() {
     let text = GOOD.replace(
         "  balance: round-robin\n",
         "  balance: session-affinity\n  capabilities: [a]\n  poolSize: 3\n  \
-         autoscaling: {enabled: true, minReplicas: 1, maxReplicas: 10}\n",
+         autoscaling: {enabled: true, minReplicas: 1, maxReplicas: 10}\n  \
+         server: main\n  resources: {limits: {cpu: 1}}\n  serviceAccountName: x\n",
     );
+    let text = text.replace("[{filters", "[{direct: true, filters");
     let pool = parse(&text).unwrap().pools.remove(0);
     assert_eq!(pool.balance, Balance::SessionAffinity);
-    for field in ["image", "capabilities", "poolSize", "autoscaling"] {
+    assert!(!pool.triggers[0].direct);
+    for field in [
+        "image",
+        "capabilities",
+        "poolSize",
+        "autoscaling.maxReplicas",
+        "server",
+        "resources",
+        "serviceAccountName",
+        "triggers[0].direct",
+    ] {
         let named = |words: &String| words.starts_with(&format!("spec.{field}: "));
-        assert!(pool.not_honoured_locally().iter().any(named), "{field}");
+        assert!(pool.not_honoured().iter().any(named), "{field}");
     }
 }
 
@@ -92,7 +104,7 @@ fn an_mcp_server_is_parsed_and_named_as_not_runnable() {
     let pool = parse(&text).unwrap().pools.remove(0);
     assert!(matches!(pool.run, Run::Mcp(_)));
     assert!(
-        pool.not_honoured_locally()
+        pool.not_honoured()
             .iter()
             .any(|words| words.contains("spec.run.mcp"))
     );
@@ -141,7 +153,7 @@ fn errors_tell_the_place_and_what_is_allowed() {
             6,
             "stdin",
         ),
-        ("min: 0", "min: 11", 9, "more than max"),
+        ("min: 0", "min: 11", 9, "more than spec.scaling.max"),
         ("max: 10", "max: 0", 9, "at least 1"),
         ("max: 10", "max: many", 9, "whole number"),
         ("concurrency: 10", "concurrency: 0", 9, "between 1 and 1000"),
@@ -251,7 +263,7 @@ fn documents() -> impl Strategy<Value = Document> {
                     }),
                     env,
                     scaling: ScalingSpec {
-                        min,
+                        min: Some(min),
                         max,
                         concurrency,
                         idle: std::time::Duration::from_millis(idle),

@@ -50,6 +50,10 @@ pub struct Trigger {
     /// The delivery policy of its events, laid over the pool's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery: Option<DeliverySpec>,
+    /// Whether a broker outside hands its events straight to the function, past the coordinator,
+    /// where there is such a broker. Default false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub direct: bool,
 }
 
 /// Which events of a trigger are delivered one after the other.

@@ -66,6 +66,8 @@ pub(super) struct WrittenTrigger {
     ordering: Option<Ordering>,
     #[serde(default)]
     delivery: Option<DeliverySpec>,
+    #[serde(default)]
+    direct: bool,
 }
 
 /// Knative's older filter.
@@ -94,6 +96,7 @@ impl TryFrom<WrittenTrigger> for Trigger {
             filters,
             ordering: written.ordering,
             delivery: written.delivery,
+            direct: written.direct,
         })
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod agent_pool;
 pub mod conditions;
+pub mod crd;
 pub mod mcp_server;
 pub mod object;
 

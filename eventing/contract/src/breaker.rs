@@ -11,10 +11,10 @@ use crate::duration::DurationText;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BreakerSpec {
-    /// So many failures in a row open it; 0: it never opens.
+    /// So many failures in a row open it; 0: it never opens. Default 3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failures: Option<u32>,
-    /// So long it stays open before one call may try.
+    /// So long it stays open before one call may try. Default 15 s.
     #[serde(
         default,
         with = "crate::duration::option",

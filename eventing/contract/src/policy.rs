@@ -49,7 +49,7 @@ pub enum RetryRule {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DeliverySpec {
-    /// How long one attempt may take.
+    /// How long one attempt may take. Default 300 s.
     #[serde(
         default,
         with = "crate::duration::option",
@@ -57,10 +57,11 @@ pub struct DeliverySpec {
     )]
     #[schemars(with = "Option<DurationText>")]
     pub timeout: Option<Duration>,
-    /// How often an attempt is repeated.
+    /// How often an attempt is repeated: a number, which holds where a second run is safe, `always`
+    /// or `never`. Default 3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
-    /// The delay that the backoff grows from.
+    /// The delay that the backoff grows from. Default 5 s.
     #[serde(
         default,
         with = "crate::duration::option",
@@ -68,10 +69,10 @@ pub struct DeliverySpec {
     )]
     #[schemars(with = "Option<DurationText>")]
     pub backoff_delay: Option<Duration>,
-    /// How the delay grows.
+    /// How the delay grows. Default: exponentially.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backoff_policy: Option<BackoffPolicy>,
-    /// How long a task may wait in the queue before its first attempt.
+    /// How long a task may wait in the queue before its first attempt. Default 10 minutes.
     #[serde(
         default,
         with = "crate::duration::option",
@@ -79,7 +80,8 @@ pub struct DeliverySpec {
     )]
     #[schemars(with = "Option<DurationText>")]
     pub queue_expiry: Option<Duration>,
-    /// How long all attempts and the delays between them may take together.
+    /// How long all attempts and the delays between them may take together. Default: as long as
+    /// they would with the longest attempts.
     #[serde(
         default,
         with = "crate::duration::option",
@@ -87,7 +89,7 @@ pub struct DeliverySpec {
     )]
     #[schemars(with = "Option<DurationText>")]
     pub total_budget: Option<Duration>,
-    /// How long a suspended task waits for its answers.
+    /// How long a suspended task waits for its answers. Default 7 days.
     #[serde(
         default,
         with = "crate::duration::option",
@@ -95,7 +97,7 @@ pub struct DeliverySpec {
     )]
     #[schemars(with = "Option<DurationText>")]
     pub suspension_expiry: Option<Duration>,
-    /// The longest `Retry-After` of a function that is heeded; `0s`: none is.
+    /// The longest `Retry-After` of a function that is heeded; `0s`: none is. Default an hour.
     #[serde(
         default,
         with = "crate::duration::option",
@@ -103,10 +105,10 @@ pub struct DeliverySpec {
     )]
     #[schemars(with = "Option<DurationText>")]
     pub retry_after_max: Option<Duration>,
-    /// Where an event goes that could not be delivered.
+    /// Where an event goes that could not be delivered. Default: it stays a dead letter here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dead_letter_sink: Option<DeadLetterSink>,
-    /// Whether the task is written down when it is accepted.
+    /// Whether the task is written down when it is accepted. Default: always.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stored: Option<Stored>,
 }

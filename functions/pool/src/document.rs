@@ -188,7 +188,8 @@ pub enum Listen {
     Port,
 }
 
-/// One environment variable; see the crate's page for the three forms.
+/// One environment variable: with `value`, with `valueFrom`, or with neither, which takes it from
+/// the platform's own environment where there is one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EnvSpec {

@@ -6,8 +6,8 @@ use std::path::Path;
 use crate::document::{EnvSpec, SecretKeySelector};
 use crate::field::{Field, Invalid};
 
-/// Set by the platform for every function; a pool cannot.
-const RESERVED: [&str; 7] = [
+/// The variables that the platform sets for every function; a pool cannot.
+pub const RESERVED_VARIABLES: [&str; 7] = [
     "PORT",
     "K_SERVICE",
     "K_CONFIGURATION",
@@ -178,7 +178,7 @@ fn valid_name(name: String, field: &Field, before: &[EnvVar]) -> Result<String, 
             name.escape_debug()
         )));
     }
-    if RESERVED.contains(&name.as_str()) {
+    if RESERVED_VARIABLES.contains(&name.as_str()) {
         return Err(invalid(&format!(
             "{name} is set by the platform: choose another name"
         )));

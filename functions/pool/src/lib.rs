@@ -63,7 +63,7 @@ pub use document::{
     Autoscaling, CommandSpec, Document, EnvSpec, Listen, McpSpec, Metadata, QueueSpec, RunSpec,
     ScalingSpec, SecretKeySelector, Spec, ValueSource,
 };
-pub use env::{EnvValue, EnvVar, MissingSecret, SecretRef, read_secret};
+pub use env::{EnvValue, EnvVar, MissingSecret, RESERVED_VARIABLES, SecretRef, read_secret};
 pub use field::{Field, Invalid};
 pub use load::{File, LoadError, Loaded, ParseError, PoolFile, SourceFile, load_dir, parse};
 pub use pool::{Pool, PoolName};

@@ -128,6 +128,10 @@ impl Pool<Container> {
             )));
         }
         let not_honoured = honour::in_a_cluster(&spec);
+        // It is not run here, but a file is good or bad as a whole.
+        if let Some(run) = spec.run.take() {
+            run::validate(Some(run))?;
+        }
         let container = Container::take(&mut spec)?;
         Self::of(name.to_owned(), container, spec, not_honoured)
     }

@@ -38,7 +38,8 @@ impl object::Kind for Kind {
 #[schemars(rename = "MCPServerSpec")]
 pub struct Spec {
     /// The platform's image. Default: the one of the operator's version.
-    pub image: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
     /// Which pools it offers. Default: all.
     pub server_type: ServerType,
     /// How many pods it has, 1 to 10; with `autoscaling`, the fewest. More than one needs
@@ -71,7 +72,8 @@ pub struct Spec {
 impl Default for Spec {
     fn default() -> Self {
         Self {
-            image: concat!("dormouse/dormouse:", env!("CARGO_PKG_VERSION")).to_owned(),
+            // None, for what the API server fills in stays when the operator is a newer one.
+            image: None,
             server_type: ServerType::default(),
             replicas: 1,
             autoscaling: None,
@@ -148,8 +150,9 @@ fn target_cpu() -> u8 {
     70
 }
 
-/// Where a platform keeps what it must not lose: `volume`, or `postgres` and `redis`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// Where a platform keeps what it must not lose: `volume`, or `postgres` and `redis`. Default: a
+/// volume.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StorageSpec {
     /// On a volume of its one pod.
@@ -161,16 +164,6 @@ pub struct StorageSpec {
     /// Sessions and wake-ups in Redis, by its URL (`redis://…`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redis: Option<FromSecret>,
-}
-
-impl Default for StorageSpec {
-    fn default() -> Self {
-        Self {
-            volume: Some(VolumeSpec::default()),
-            postgres: None,
-            redis: None,
-        }
-    }
 }
 
 /// A volume that is claimed for the pod and outlives it.

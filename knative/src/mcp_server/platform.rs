@@ -14,6 +14,9 @@ const LONGEST_NAME: usize = 52;
 
 const MOST_REPLICAS: u8 = 10;
 
+/// What runs where an MCPServer names no image.
+const IMAGE: &str = concat!("dormouse/dormouse:", env!("CARGO_PKG_VERSION"));
+
 /// What is to run for an MCPServer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Platform {
@@ -68,22 +71,16 @@ impl McpServer {
     pub fn platform(&self) -> Result<Platform, Invalid> {
         check_name(self.name())?;
         let spec = self.spec()?;
-        let storage = storage(&spec.storage)?;
+        let storage = storage(spec.storage.clone())?;
         check_replicas(&spec, &storage)?;
         check_doors(&spec.doors)?;
-        if spec.image.is_empty() || spec.image.contains(char::is_whitespace) {
-            return Err(field("image").invalid(format!(
-                "`{}` names no image: write `[REGISTRY/]NAME[:TAG][@DIGEST]`",
-                spec.image.escape_debug()
-            )));
-        }
         if let Some(zero) = zero_limit(&spec.limits) {
             return Err(field("limits")
                 .key(zero)
                 .invalid("0 would allow nothing: at least 1"));
         }
         Ok(Platform {
-            image: spec.image,
+            image: image(spec.image)?,
             server_type: spec.server_type,
             replicas: spec.replicas,
             autoscaling: spec.autoscaling,
@@ -102,6 +99,17 @@ fn field(key: &str) -> Field {
     Field::of(&["spec"]).key(key)
 }
 
+fn image(written: Option<String>) -> Result<String, Invalid> {
+    let image = written.unwrap_or_else(|| IMAGE.to_owned());
+    if image.is_empty() || image.contains(char::is_whitespace) {
+        return Err(field("image").invalid(format!(
+            "`{}` names no image: write `[REGISTRY/]NAME[:TAG][@DIGEST]`",
+            image.escape_debug()
+        )));
+    }
+    Ok(image)
+}
+
 fn check_name(name: &str) -> Result<(), Invalid> {
     let starts_well = name.starts_with(|first: char| first.is_ascii_lowercase());
     if starts_well && name.len() <= LONGEST_NAME && is_pool_name(name) {
@@ -114,35 +122,27 @@ fn check_name(name: &str) -> Result<(), Invalid> {
     )))
 }
 
-fn storage(written: &StorageSpec) -> Result<Storage, Invalid> {
-    match (&written.volume, &written.postgres, &written.redis) {
-        (Some(volume), None, None) => Ok(Storage::Volume {
-            size: volume.size.clone(),
-            class: volume.storage_class_name.clone(),
-        }),
-        (None, Some(postgres), Some(redis)) => Ok(Storage::Databases {
-            postgres: postgres.secret_key_ref.clone(),
-            redis: redis.secret_key_ref.clone(),
-        }),
-        (volume, postgres, redis) => {
-            let given = [
-                ("volume", volume.is_some()),
-                ("postgres", postgres.is_some()),
-                ("redis", redis.is_some()),
-            ];
-            let given: Vec<_> = given
-                .iter()
-                .filter(|(_, there)| *there)
-                .map(|(key, _)| *key)
-                .collect();
-            let found = match given.is_empty() {
-                true => "is empty".to_owned(),
-                false => format!("has {}", given.join(" and ")),
-            };
-            Err(field("storage").invalid(format!(
-                "{found}: write `volume` alone, or `postgres` and `redis` together"
-            )))
+fn storage(written: StorageSpec) -> Result<Storage, Invalid> {
+    let wrong = |given: &str| {
+        Err(field("storage").invalid(format!(
+            "has {given}: write `volume` alone, or `postgres` and `redis` together"
+        )))
+    };
+    match (written.volume, written.postgres, written.redis) {
+        (volume, None, None) => {
+            let volume = volume.unwrap_or_default();
+            Ok(Storage::Volume {
+                size: volume.size,
+                class: volume.storage_class_name,
+            })
         }
+        (None, Some(postgres), Some(redis)) => Ok(Storage::Databases {
+            postgres: postgres.secret_key_ref,
+            redis: redis.secret_key_ref,
+        }),
+        (None, Some(_), None) => wrong("`postgres` without `redis`"),
+        (None, None, Some(_)) => wrong("`redis` without `postgres`"),
+        (Some(_), _, _) => wrong("`volume` and databases"),
     }
 }
 
@@ -237,6 +237,7 @@ mod tests {
     #[test]
     fn nothing_at_all_is_a_whole_platform() {
         let platform = platform(json!({})).unwrap();
+        assert_eq!(platform.image, IMAGE);
         assert_eq!((platform.replicas, platform.limits.max_tasks), (1, 50));
         let volume = Storage::Volume {
             size: Quantity::gibi(1),
@@ -266,10 +267,13 @@ mod tests {
         for (spec, words) in [
             (json!({"replicas": 0}), "spec.replicas: 0 is not between"),
             (json!({"replicas": 2}), "spec.replicas: 2 pods cannot share"),
-            (json!({"storage": {}}), "spec.storage: is empty"),
+            (
+                json!({"storage": {"volume": {}, "redis": databases()["redis"]}}),
+                "spec.storage: has `volume` and databases",
+            ),
             (
                 json!({"storage": postgres_alone}),
-                "spec.storage: has postgres: write",
+                "spec.storage: has `postgres` without",
             ),
             (
                 json!({"autoscaling": {}}),

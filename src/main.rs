@@ -4,6 +4,8 @@
 
 mod cli;
 mod dev;
+mod platform;
+mod serve;
 mod telemetry;
 
 use std::process::ExitCode;
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
     } = Cli::parse();
     match command {
         Command::Dev(args) => dev::start(*args, connection.token),
+        Command::Serve(args) => serve::start(*args, connection.token),
         Command::Client(command) => cli::start(*command, connection),
     }
 }

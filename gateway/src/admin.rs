@@ -1,4 +1,4 @@
-//! The admin door: health, metrics, sessions, the catalogue.
+//! The admin door: health and liveness, metrics, sessions, the catalogue.
 
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use dormouse_contract::door::Door;
 use serde_json::{Value, json};
 
 use crate::catalogue::CatalogueView;
@@ -20,19 +21,33 @@ const SESSIONS_TOLD: usize = 200;
 /// Writes the metrics in Prometheus' text format.
 pub type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
 
-/// Every route of the admin door. All but `/health` ask for the token, where there is one.
+/// `/health`, which says whether the platform takes calls, and `/health/liveness`, which says that it
+/// runs. Both are open to all, so that probes need no token.
+pub fn health(door: Door) -> Router {
+    let readiness = move || {
+        let phase = door.phase();
+        async move { (phase.status(), Json(json!({"status": phase.word()}))) }
+    };
+    Router::new().route("/health", get(readiness)).route(
+        "/health/liveness",
+        get(|| async { Json(json!({"status": "ok"})) }),
+    )
+}
+
+/// Every route of the admin door. All but health ask for the token, where there is one.
 pub(crate) fn router(core: Arc<Core>, render_metrics: RenderMetrics) -> Router {
     let metrics = move || {
         let text = render_metrics();
         async move { ([(CONTENT_TYPE, "text/plain; version=0.0.4")], text) }
     };
+    let health = health(core.config.door.clone());
     Router::new()
         .route("/metrics", get(metrics))
         .route("/sessions", get(sessions))
         .route("/catalogue", get(catalogue))
         .route_layer(middleware::from_fn_with_state(core.clone(), guard))
-        .route("/health", get(|| async { Json(json!({"status": "ok"})) }))
         .with_state(core)
+        .merge(health)
 }
 
 async fn guard(State(core): State<Arc<Core>>, request: Request, next: Next) -> Response {

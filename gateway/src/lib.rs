@@ -55,7 +55,7 @@ mod suspension;
 mod tasks;
 mod websocket;
 
-pub use admin::RenderMetrics;
+pub use admin::{RenderMetrics, health};
 pub use catalogue::{About, CatalogueView, Entry, Place, Remark};
 pub use config::Config;
 pub use gateway::Gateway;

@@ -100,6 +100,8 @@ impl Connection {
 pub enum Command {
     /// Start the whole platform on this machine, all pools asleep
     Dev(Box<crate::dev::DevArgs>),
+    /// Start the platform alone, for clusters: its pools run elsewhere and are registered
+    Serve(Box<crate::serve::ServeArgs>),
     /// Commands that talk to a running platform.
     #[command(flatten)]
     Client(Box<ClientCommand>),
@@ -193,6 +195,7 @@ mod tests {
             ["dormouse", "pools", "--token", "t"],
             ["dormouse", "--token", "t", "dev"],
             ["dormouse", "dev", "--token", "t"],
+            ["dormouse", "serve", "--token", "t"],
         ] {
             let cli = Cli::try_parse_from(line).unwrap();
             assert_eq!(cli.connection.token.as_deref(), Some("t"), "{line:?}");

@@ -2,13 +2,10 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
-use dormouse_contract::breaker::BreakerPolicy;
-use dormouse_contract::duration;
 
-use crate::telemetry::LogFormat;
+use crate::platform::PlatformArgs;
 
 /// Start the whole platform on this machine, all pools asleep.
 #[derive(Debug, Args)]
@@ -16,46 +13,12 @@ pub struct DevArgs {
     /// Where the AgentPool files are.
     #[arg(long, default_value = "config/pools", env = "DORMOUSE_POOLS")]
     pub pools: PathBuf,
-    /// Where tasks, revisions and secrets are kept.
-    #[arg(long, default_value = ".dormouse", env = "DORMOUSE_DATA_DIR")]
-    pub data_dir: PathBuf,
-    /// The keys that seal what clients carry between a question and its answer, one a line in 64
-    /// hexadecimal digits, the newest first; default: `state.keys` in the data directory, made at
-    /// the first start.
-    #[arg(long, value_name = "FILE", env = "DORMOUSE_STATE_KEYS")]
-    pub state_keys: Option<PathBuf>,
-    /// Offer the tool `get_result`, by which a model fetches answers that were lost. (Clients find
-    /// them in the resource `tasks://recent` in any case.)
-    #[arg(long, env = "DORMOUSE_RESULT_TOOL")]
-    pub result_tool: bool,
-    /// Offer the tool `wait_for_event`, by which an agent sleeps until something happens. (Clients
-    /// find the newest events in the resources `events://TYPE` in any case.)
-    #[arg(long, env = "DORMOUSE_EVENT_TOOLS")]
-    pub event_tools: bool,
     /// Do not run cargo: use the binaries that are built already.
     #[arg(long)]
     pub no_build: bool,
-    /// The address that the doors listen on; anything but loopback needs DORMOUSE_TOKEN.
+    /// The address that the doors listen on; anything but loopback needs a token.
     #[arg(long, default_value = "127.0.0.1", env = "MCP_HOST")]
     pub host: IpAddr,
-    /// The port of MCP clients; 0 for any free one.
-    #[arg(long, default_value_t = 9876, env = "MCP_PORT")]
-    pub port: u16,
-    /// The port of health, metrics and sessions; 0 for any free one.
-    #[arg(long, default_value_t = 9877, env = "MCP_ADMIN_PORT")]
-    pub admin_port: u16,
-    /// The port of the coordinator's API and event ingress; 0 for any free one.
-    #[arg(long, default_value_t = 8888, env = "COORDINATOR_PORT")]
-    pub coordinator_port: u16,
-    /// A further host name by which clients may address the platform; repeatable.
-    #[arg(long = "allow-host", value_name = "NAME")]
-    pub allow_hosts: Vec<String>,
-    /// What an accepted call survives.
-    #[arg(long, value_enum, default_value_t, env = "DORMOUSE_DURABILITY")]
-    pub durability: Durability,
-    /// How many calls run at the same time; the rest queue.
-    #[arg(long, default_value_t = 50, env = "MCP_MAX_CONCURRENT_TASKS")]
-    pub max_tasks: usize,
     /// How many instances of a pool may be awake when its file does not say `scaling.max`.
     #[arg(
         long,
@@ -64,109 +27,7 @@ pub struct DevArgs {
         env = "MAX_CONCURRENT_AGENTS"
     )]
     pub max_agents: u16,
-    /// How often agents that were registered from outside are asked what they offer, in seconds.
-    #[arg(
-        long,
-        value_name = "SECONDS",
-        default_value_t = 30,
-        value_parser = clap::value_parser!(u32).range(1..),
-        env = "AGENT_HEALTH_CHECK_INTERVAL"
-    )]
-    pub discovery_interval: u32,
-    /// How often the endpoints of such agents are probed. What the platform runs itself is not.
-    #[arg(
-        long,
-        value_name = "TIME",
-        default_value = "60s",
-        value_parser = duration::parse,
-        env = "DORMOUSE_PROBE_INTERVAL"
-    )]
-    pub probe_interval: Duration,
-    /// After so many failed deliveries in a row an endpoint is left alone; 0: never.
-    #[arg(
-        long,
-        value_name = "COUNT",
-        default_value_t = 3,
-        env = "DORMOUSE_BREAKER_FAILURES"
-    )]
-    pub breaker_failures: u32,
-    /// For so long it is left alone.
-    #[arg(
-        long,
-        value_name = "TIME",
-        default_value = "15s",
-        value_parser = duration::parse,
-        env = "DORMOUSE_BREAKER_PAUSE"
-    )]
-    pub breaker_pause: Duration,
-    /// How many requests a minute each caller may make, of those that present a token; 0: any
-    /// number. Without a token nobody is counted.
-    #[arg(
-        long,
-        value_name = "COUNT",
-        default_value_t = 1_000,
-        env = "RATE_LIMIT_MAX_REQUESTS"
-    )]
-    pub rate_limit: u32,
-    /// How long the end waits for running calls, in seconds.
-    #[arg(long, default_value_t = 30, env = "DORMOUSE_DRAIN_SECONDS")]
-    pub drain_seconds: u64,
-    /// How long a client's session may rest before it is forgotten (`90s`, `PT24H`).
-    #[arg(long, default_value = "24h", value_parser = duration::parse, env = "DORMOUSE_SESSION_IDLE")]
-    pub session_idle: Duration,
-    /// How many sessions over HTTP are kept in memory; the ones that rest longest make way.
-    #[arg(long, default_value_t = 10_000, env = "DORMOUSE_MAX_SESSIONS")]
-    pub max_sessions: usize,
-    /// How long a call's event stream stays open before the client is asked to come back to it;
-    /// `0s` for as long as the call takes.
-    #[arg(long, default_value = "5m", value_parser = duration::parse, env = "DORMOUSE_POLL_AFTER")]
-    pub poll_after: Duration,
-    /// What clients are offered that do not say: every tool, or two that find and call the others.
-    #[arg(long, value_enum, default_value_t, env = "DORMOUSE_TOOLS")]
-    pub tools: Tools,
-    /// How log lines look.
-    #[arg(long, value_enum, default_value_t, env = "DORMOUSE_LOG_FORMAT")]
-    pub log_format: LogFormat,
-    /// A file that is written once everything listens: the addresses as JSON.
-    #[arg(long, hide = true)]
-    pub ready_file: Option<PathBuf>,
-}
-
-/// What `tools/list` offers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub enum Tools {
-    /// Every tool.
-    #[default]
-    All,
-    /// `find_tools` and `call_tool`, for small contexts.
-    Search,
-}
-
-impl DevArgs {
-    /// When an endpoint is left alone, unless its pool says otherwise.
-    pub fn breaker(&self) -> BreakerPolicy {
-        BreakerPolicy {
-            failures: self.breaker_failures,
-            pause: self.breaker_pause,
-        }
-    }
-}
-
-impl From<Tools> for dormouse_gateway::ToolsMode {
-    fn from(tools: Tools) -> Self {
-        match tools {
-            Tools::All => Self::All,
-            Tools::Search => Self::Search,
-        }
-    }
-}
-
-/// What an accepted call survives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub enum Durability {
-    /// The death of the process (`kill -9`).
-    #[default]
-    Process,
-    /// A power cut, at some cost in speed.
-    Power,
+    /// What is to be said of the platform.
+    #[command(flatten)]
+    pub platform: PlatformArgs,
 }

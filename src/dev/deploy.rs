@@ -20,6 +20,7 @@ use tower::ServiceExt as _;
 use super::build::Workspace;
 use super::event_sources::{self, SourceOutcome};
 use super::revision::{self, Revision};
+use crate::platform::secret;
 
 /// A pool's secrets, made anew with each start of the platform.
 pub struct Secrets {
@@ -388,8 +389,4 @@ async fn ask_manifest(revision: dormouse_host::Revision) -> anyhow::Result<Manif
         "GET /capabilities was answered with {status}"
     );
     Ok(Manifest::parse(response.body())?)
-}
-
-pub(super) fn secret() -> Arc<str> {
-    format!("{:032x}", rand::random::<u128>()).into()
 }

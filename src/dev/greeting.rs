@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::deploy::Round;
-use super::doors::{Addresses, local};
+use crate::platform::{Addresses, local};
 
 /// The text: pools with their tools, the addresses, one line for a client, one for the shell.
 pub fn greeting(round: &Round, addresses: &Addresses, guarded: bool) -> String {

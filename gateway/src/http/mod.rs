@@ -6,7 +6,8 @@
 //! | `GET /mcp` | the standing stream of the session | 405 |
 //! | `DELETE /mcp` | ends the session | 405 |
 //! | `GET /mcp` or `/` with an upgrade | a WebSocket, both eras | |
-//! | `GET /health` | open to all | |
+//! | `GET /health` | whether the platform takes calls; open to all | |
+//! | `GET /health/liveness` | that it runs; open to all | |
 
 mod body;
 mod get;
@@ -20,6 +21,7 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use dormouse_contract::door::Phase;
 use http::header::{
     ALLOW, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE,
 };
@@ -124,9 +126,9 @@ async fn route(
     stop: &CancellationToken,
 ) -> Response<Body> {
     let path = request.uri().path();
-    if path == "/health" {
+    if let Some(phase) = asked_phase(core, path) {
         return match *request.method() {
-            Method::GET | Method::HEAD => json(StatusCode::OK, r#"{"status":"ok"}"#.to_owned()),
+            Method::GET | Method::HEAD => health(phase),
             _ => not_allowed("GET, HEAD"),
         };
     }
@@ -159,6 +161,22 @@ async fn route(
         Method::DELETE => end_session(core, request.headers()).await,
         _ => not_allowed("POST, GET, DELETE"),
     }
+}
+
+/// What a question of health is about; `None` when it is none.
+fn asked_phase(core: &Core, path: &str) -> Option<Phase> {
+    match path {
+        "/health" => Some(core.config.door.phase()),
+        "/health/liveness" => Some(Phase::Ready),
+        _ => None,
+    }
+}
+
+fn health(phase: Phase) -> Response<Body> {
+    json(
+        phase.status(),
+        format!(r#"{{"status":"{}"}}"#, phase.word()),
+    )
 }
 
 async fn upgrade_to_websocket(

@@ -4,6 +4,8 @@
 //! it is of no use when it was altered, to anybody else, or for another request (2026-07-28,
 //! "Multi Round-Trip Requests": server requirements). The state itself stays with the broker.
 
+use std::sync::{Arc, PoisonError, RwLock};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use dormouse_broker::TaskId;
@@ -15,13 +17,13 @@ const VERSION: u8 = 1;
 const MAC: usize = 16;
 const LENGTH: usize = 1 + 16 + 4 + MAC;
 
-/// The keys of the seal: the first one seals, all of them open.
+/// The keys of the seal: the first one seals, all of them open. Clones share them.
 #[derive(Clone)]
-pub struct Keys(Vec<[u8; 32]>);
+pub struct Keys(Arc<RwLock<Arc<[[u8; 32]]>>>);
 
 impl std::fmt::Debug for Keys {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(out, "Keys({})", self.0.len())
+        write!(out, "Keys({})", self.all().len())
     }
 }
 
@@ -29,7 +31,18 @@ impl Keys {
     /// These keys, the newest first.
     #[must_use]
     pub fn new(newest: [u8; 32], older: impl IntoIterator<Item = [u8; 32]>) -> Self {
-        Self(std::iter::once(newest).chain(older).collect())
+        let all: Arc<[_]> = std::iter::once(newest).chain(older).collect();
+        Self(Arc::new(RwLock::new(all)))
+    }
+
+    /// Uses these from now on, here and in every clone.
+    pub fn replace(&self, keys: &Self) {
+        let all = keys.all();
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = all;
+    }
+
+    fn all(&self) -> Arc<[[u8; 32]]> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// A key that nobody else has and that is gone with the process: for tests.
@@ -68,7 +81,7 @@ impl Keys {
         bytes.push(VERSION);
         bytes.extend(round.task.as_bytes());
         bytes.extend(round.round.to_be_bytes());
-        let mac = match self.0.first() {
+        let mac = match self.all().first() {
             Some(key) => mac(key, &bytes, owner).finalize().into_bytes(),
             None => return String::new(),
         };
@@ -81,7 +94,7 @@ impl Keys {
         let bytes: [u8; LENGTH] = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
         let (said, told) = bytes.split_at(LENGTH - MAC);
         let genuine = self
-            .0
+            .all()
             .iter()
             .any(|key| mac(key, said, owner).verify_truncated_left(told).is_ok());
         (genuine && said[0] == VERSION).then_some(())?;

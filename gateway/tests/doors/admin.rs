@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dormouse_contract::door::Door;
+use dormouse_contract::door::{Door, Phase, Readiness};
 use http::{Method, StatusCode};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -68,6 +68,27 @@ async fn it_tells_of_sessions_catalogue_and_metrics() {
     assert_eq!(metrics.text().await, "dormouse_calls_total 1\n");
     assert_eq!(get("/health").await.status, StatusCode::OK);
     assert_eq!(get("/nothing").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn health_tells_whether_calls_are_taken_and_liveness_does_not() {
+    let readiness = Readiness::default();
+    let shared = readiness.clone();
+    let platform = Platform::start_with(move |config| {
+        config.door = Door::default().with_readiness(shared);
+    })
+    .await;
+    let admin = serve_admin(&platform).await;
+    for phase in [Phase::Starting, Phase::Ready, Phase::Stopping] {
+        readiness.enter(phase);
+        for door in [admin, platform.address] {
+            let health = send(door, Method::GET, "/health", &[], "").await;
+            assert_eq!(health.status, phase.status());
+            assert_eq!(health.json().await["status"], phase.word());
+            let liveness = send(door, Method::GET, "/health/liveness", &[], "").await;
+            assert_eq!(liveness.status, StatusCode::OK);
+        }
+    }
 }
 
 #[tokio::test]

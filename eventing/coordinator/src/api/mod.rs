@@ -72,6 +72,7 @@ pub type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
 #[derive(Clone)]
 struct Api {
     coordinator: Coordinator,
+    door: Door,
     render_metrics: RenderMetrics,
     drains: Drains,
     listeners: Listeners,
@@ -81,6 +82,7 @@ struct Api {
 pub fn router(coordinator: Coordinator, door: Door, render_metrics: RenderMetrics) -> Router {
     let api = Api {
         coordinator,
+        door: door.clone(),
         render_metrics,
         drains: Drains::default(),
         listeners: Listeners::default(),

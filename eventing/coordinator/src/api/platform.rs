@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Json};
+use dormouse_contract::door::Phase;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -14,8 +15,17 @@ use super::{Api, document, page};
 /// The answer of `GET /health`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Health {
-    /// `ok`, or `draining` while nothing is handed out.
+    /// `ok`; `draining` while nothing is handed out but calls are taken; `starting` or `stopping`
+    /// while none are.
     pub status: String,
+}
+
+impl Health {
+    fn new(status: &str) -> Self {
+        Self {
+            status: status.to_owned(),
+        }
+    }
 }
 
 pub(super) fn operations() -> Vec<Operation> {
@@ -25,16 +35,29 @@ pub(super) fn operations() -> Vec<Operation> {
             .named(
                 Tag::Platform,
                 "getHealth",
-                "Ask whether the platform is there",
-                "For probes, which need no token.",
+                "Ask whether the platform takes calls",
+                "For probes of readiness, which need no token.",
             )
             .answers(
                 StatusCode::OK,
-                "It is there.",
-                Content::json(Health {
-                    status: "ok".to_owned(),
-                }),
+                "It takes calls.",
+                Content::json(Health::new("ok")),
+            )
+            .answers(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "It is starting or stopping.",
+                Content::json(Health::new("stopping")),
             ),
+        get("/health/liveness", liveness)
+            .open()
+            .named(
+                Tag::Platform,
+                "getLiveness",
+                "Ask whether the platform runs",
+                "For probes of liveness, which need no token: it runs while it starts and stops, \
+                 too.",
+            )
+            .answers(StatusCode::OK, "It runs.", Content::json(Health::new("ok"))),
         get("/metrics", metrics)
             .named(
                 Tag::Platform,
@@ -79,14 +102,17 @@ pub(super) fn operations() -> Vec<Operation> {
     ]
 }
 
-async fn health(State(api): State<Api>) -> Json<Health> {
-    let status = match api.drains.all() {
-        true => "draining",
-        false => "ok",
+async fn health(State(api): State<Api>) -> (StatusCode, Json<Health>) {
+    let phase = api.door.phase();
+    let word = match phase {
+        Phase::Ready if api.drains.all() => "draining",
+        Phase::Starting | Phase::Ready | Phase::Stopping => phase.word(),
     };
-    Json(Health {
-        status: status.to_owned(),
-    })
+    (phase.status(), Json(Health::new(word)))
+}
+
+async fn liveness() -> Json<Health> {
+    Json(Health::new("ok"))
 }
 
 async fn metrics(State(api): State<Api>) -> impl IntoResponse {

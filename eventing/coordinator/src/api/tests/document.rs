@@ -168,7 +168,7 @@ fn every_schema_and_every_member_is_described() {
 #[tokio::test]
 async fn the_page_is_whole_in_itself_and_open_to_who_has_no_token() {
     let stage = Stage::open(10).await;
-    for path in ["/", "/openapi.json", "/health"] {
+    for path in ["/", "/openapi.json", "/health", "/health/liveness"] {
         let mut stranger = request(Method::GET, path, &[], "");
         stranger.headers_mut().remove("authorization");
         assert_eq!(stage.ask(stranger).await.status, StatusCode::OK, "{path}");

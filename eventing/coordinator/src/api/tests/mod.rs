@@ -21,6 +21,7 @@ use axum::http::{Method, Request, StatusCode};
 use bytes::Bytes;
 use dormouse_broker::{Broker, Claim, Claims, Config, News, Report, TaskId, TaskRecord, Work};
 use dormouse_contract::Manifest;
+use dormouse_contract::door::{Phase, Readiness};
 use dormouse_contract::policy::Delivery;
 use dormouse_contract::registration::{CallError, Instances, Registration};
 use dormouse_contract::task::{Failed, Outcome, TaskError};
@@ -47,6 +48,7 @@ struct Stage {
     broker: Broker,
     coordinator: Coordinator,
     claims: Claims,
+    readiness: Readiness,
     document: document::Document,
     _data: tempfile::TempDir,
 }
@@ -108,7 +110,8 @@ impl Stage {
             )
             .await
             .unwrap();
-        let door = Door::new(Some(TOKEN.into()), vec![]);
+        let readiness = Readiness::default();
+        let door = Door::new(Some(TOKEN.into()), vec![]).with_readiness(readiness.clone());
         let router = router(
             coordinator.clone(),
             door,
@@ -119,6 +122,7 @@ impl Stage {
             broker,
             coordinator,
             claims,
+            readiness,
             document: document::Document::new(),
             _data: data,
         }
@@ -265,7 +269,17 @@ async fn strangers_stay_outside_except_at_a_sink_with_a_proof() {
 #[tokio::test]
 async fn health_and_metrics_answer() {
     let stage = Stage::open(10).await;
-    assert_eq!(stage.get("/health").await.json()["status"], "ok");
+    for (phase, status) in [
+        (Phase::Starting, 503),
+        (Phase::Ready, 200),
+        (Phase::Stopping, 503),
+    ] {
+        stage.readiness.enter(phase);
+        let health = stage.get("/health").await;
+        assert_eq!(health.status, status);
+        assert_eq!(health.json()["status"], phase.word());
+        assert_eq!(stage.get("/health/liveness").await.status, 200);
+    }
     let metrics = stage.get("/metrics").await;
     assert!(metrics.header("content-type").starts_with("text/plain"));
     assert_eq!(metrics.body, "dormouse_up 1\n");

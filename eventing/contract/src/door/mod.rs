@@ -1,15 +1,22 @@
 //! What every HTTP door checks before it looks at a request: Host, Origin and the bearer token.
 //!
 //! Host and Origin stop a web page from reaching a loopback service by DNS rebinding (MCP
-//! transports, "Security Warning"); the token says who may come in at all.
+//! transports, "Security Warning"); the token says who may come in at all. A door also tells whether
+//! the platform behind it takes calls.
 
+mod phase;
+mod token;
+
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{AUTHORIZATION, HOST, HeaderMap, HeaderName, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
-use subtle::ConstantTimeEq as _;
 
 use crate::duration;
+
+pub use phase::{Phase, Readiness};
+pub use token::Token;
 
 /// The prefix of a WebSocket subprotocol entry that carries the bearer token, for clients that
 /// cannot set headers. What follows it is the token, base64url without padding.
@@ -21,9 +28,10 @@ pub type Rate = Arc<dyn Fn(&str) -> Result<(), Duration> + Send + Sync>;
 /// Who may come in.
 #[derive(Clone, Default)]
 pub struct Door {
-    token: Option<String>,
+    token: Option<Token>,
     hosts: Vec<String>,
     rate: Option<Rate>,
+    readiness: Readiness,
 }
 
 /// 429: someone asks more often than one principal may.
@@ -54,7 +62,7 @@ pub enum Refused {
     Origin,
     /// 403: addressed by a name that is not ours.
     #[error(
-        "this Host is not served here: use localhost, a loopback address, or add the name to --allow-host"
+        "this Host is not served here: use localhost, an address, or add the name to --allow-host"
     )]
     Host,
 }
@@ -73,8 +81,9 @@ impl Refused {
 impl std::fmt::Debug for Door {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.debug_struct("Door")
-            .field("token", &self.token.as_ref().map(|_| "set"))
+            .field("token", &self.token)
             .field("hosts", &self.hosts)
+            .field("phase", &self.phase())
             .finish()
     }
 }
@@ -82,12 +91,26 @@ impl std::fmt::Debug for Door {
 impl Door {
     /// A door that asks for `token` when there is one, and serves `hosts` besides loopback names.
     #[must_use]
-    pub fn new(token: Option<String>, hosts: Vec<String>) -> Self {
+    pub fn new(token: Option<Token>, hosts: Vec<String>) -> Self {
         Self {
-            token: token.filter(|token| !token.is_empty()),
+            token,
             hosts,
             rate: None,
+            readiness: Readiness::default(),
         }
+    }
+
+    /// The same door, telling this of the platform behind it.
+    #[must_use]
+    pub fn with_readiness(mut self, readiness: Readiness) -> Self {
+        self.readiness = readiness;
+        self
+    }
+
+    /// Whether the platform behind it takes calls.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        self.readiness.phase()
     }
 
     /// The same door, with a bound on how often each principal may ask. Where no token is asked
@@ -147,7 +170,7 @@ impl Door {
         // rebound always send Host over plain HTTP/1.1.
         match single(headers, &HOST) {
             Ok(None) => {}
-            Ok(Some(host)) if self.serves(host_name(host)) => {}
+            Ok(Some(host)) if self.is_ours(host_name(host)) => {}
             Ok(Some(_)) | Err(()) => return Err(Refused::Host),
         }
         match single(headers, &ORIGIN) {
@@ -155,6 +178,11 @@ impl Door {
             Ok(Some(origin)) if self.trusts(origin) => Ok(()),
             Ok(Some(_)) | Err(()) => Err(Refused::Origin),
         }
+    }
+
+    /// Only a name can be rebound; who asks for an address, as probes and scrapers do, means it.
+    fn is_ours(&self, host: &str) -> bool {
+        address(host).is_some() || self.serves(host)
     }
 
     fn serves(&self, host: &str) -> bool {
@@ -182,8 +210,7 @@ fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a st
     }
 }
 
-fn carries(headers: &HeaderMap, token: &str) -> bool {
-    let same = |sent: &str| bool::from(sent.as_bytes().ct_eq(token.as_bytes()));
+fn carries(headers: &HeaderMap, token: &Token) -> bool {
     let bearer = headers
         .get(AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
@@ -193,7 +220,8 @@ fn carries(headers: &HeaderMap, token: &str) -> bool {
                 .eq_ignore_ascii_case("bearer")
                 .then_some(token.trim())
         });
-    bearer.is_some_and(same) || subprotocol_token(headers).is_some_and(|sent| same(&sent))
+    bearer.is_some_and(|sent| token.is(sent))
+        || subprotocol_token(headers).is_some_and(|sent| token.is(&sent))
 }
 
 fn subprotocol_token(headers: &HeaderMap) -> Option<String> {
@@ -223,11 +251,13 @@ fn host_name(authority: &str) -> &str {
 /// Whether a host name or address can only mean this machine.
 #[must_use]
 pub fn is_loopback(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")
-        || bare
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
+        || address(host).is_some_and(|address| address.is_loopback())
+}
+
+fn address(host: &str) -> Option<IpAddr> {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    bare.parse().ok()
 }
 
 #[cfg(test)]
@@ -248,11 +278,18 @@ mod tests {
         let guarded = Door::new(Some("secret".into()), vec![]);
         let local = ("host", "localhost:9876");
         type Case<'a> = (&'a Door, &'a [(&'static str, &'a str)], Result<(), Refused>);
-        let cases: [Case<'_>; 13] = [
+        let cases: [Case<'_>; 16] = [
             (&open, &[local], Ok(())),
             (&open, &[("host", "[::1]:9876")], Ok(())),
             (&open, &[("host", "tools.example")], Ok(())),
             (&open, &[("host", "evil.example")], Err(Refused::Host)),
+            (&open, &[("host", "10.244.0.7:9877")], Ok(())),
+            (&open, &[("host", "[fd00::7]:9877")], Ok(())),
+            (
+                &open,
+                &[("host", "10.244.0.7"), ("origin", "http://10.244.0.7")],
+                Err(Refused::Origin),
+            ),
             (&open, &[local, ("origin", "http://localhost:3000")], Ok(())),
             (
                 &open,

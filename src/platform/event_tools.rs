@@ -27,7 +27,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::deploy::secret;
+use super::secret;
 
 /// The pool's name: none that an AgentPool can have.
 const POOL: &str = ".events";

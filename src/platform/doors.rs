@@ -3,10 +3,10 @@
 use std::net::{IpAddr, SocketAddr};
 
 use anyhow::{Context as _, bail};
-use dormouse_contract::door::Door;
+use dormouse_contract::door::{Door, Token};
 use tokio::net::TcpListener;
 
-use super::DevArgs;
+use super::PlatformArgs;
 
 /// The bound ports.
 pub struct Doors {
@@ -31,25 +31,23 @@ pub struct Addresses {
 
 impl Doors {
     /// Binds all three.
-    pub async fn open(args: &DevArgs, token: Option<&str>) -> anyhow::Result<Self> {
-        if !args.host.is_loopback() && token.is_none_or(str::is_empty) {
+    pub async fn open(
+        args: &PlatformArgs,
+        host: IpAddr,
+        token: Option<&Token>,
+    ) -> anyhow::Result<Self> {
+        if !host.is_loopback() && token.is_none() {
             bail!(
-                "refusing to listen on {} without authentication: anybody who reaches this \
-                 machine could call your tools. Set DORMOUSE_TOKEN, or leave --host at 127.0.0.1",
-                args.host
+                "refusing to listen on {host} without authentication: anybody who reaches this \
+                 machine could call your tools. Set DORMOUSE_TOKEN or --token-file, or use --host \
+                 127.0.0.1"
             );
         }
         Ok(Self {
-            mcp: bind(args.host, args.port, "MCP clients", "--port").await?,
-            admin: bind(
-                args.host,
-                args.admin_port,
-                "health and metrics",
-                "--admin-port",
-            )
-            .await?,
+            mcp: bind(host, args.port, "MCP clients", "--port").await?,
+            admin: bind(host, args.admin_port, "health and metrics", "--admin-port").await?,
             coordinator: bind(
-                args.host,
+                host,
                 args.coordinator_port,
                 "the coordinator's API",
                 "--coordinator-port",
@@ -78,10 +76,10 @@ async fn bind(host: IpAddr, port: u16, whom: &str, flag: &str) -> anyhow::Result
 }
 
 /// Who may come in: loopback names, the address itself, and what was allowed by name.
-pub fn door(args: &DevArgs, token: Option<String>) -> Door {
+pub fn door(args: &PlatformArgs, host: IpAddr, token: Option<Token>) -> Door {
     let mut hosts = args.allow_hosts.clone();
-    if !args.host.is_unspecified() {
-        hosts.push(match args.host {
+    if !host.is_unspecified() {
+        hosts.push(match host {
             IpAddr::V4(address) => address.to_string(),
             IpAddr::V6(address) => format!("[{address}]"),
         });
@@ -95,4 +93,14 @@ pub fn local(address: SocketAddr) -> String {
         return format!("127.0.0.1:{}", address.port());
     }
     address.to_string()
+}
+
+/// Two listeners at one port.
+pub fn share(listener: TcpListener) -> anyhow::Result<(TcpListener, TcpListener)> {
+    let first = listener.into_std()?;
+    let second = first.try_clone()?;
+    Ok((
+        TcpListener::from_std(first)?,
+        TcpListener::from_std(second)?,
+    ))
 }

@@ -1,8 +1,8 @@
 //! The keys that seal what modern clients carry between a question and its answer.
 //!
 //! A file of one key a line, 64 hexadecimal digits each: the first seals, all of them open. It is
-//! made at the first start. To rotate, put a new key above the others, restart, and take the old
-//! one out when no question is open any more.
+//! made at the first start. To rotate, put a new key above the others, and take the old one out when
+//! no question is open any more.
 
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -11,22 +11,35 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use dormouse_gateway::Keys;
 
-/// Reads the keys from `file`, which is made with a random one where it is absent.
+use super::secret_file::SecretFile;
+
+/// What the file holds, for people.
+const WHAT: &str = "the state keys";
+
+/// Reads the keys from `file`, which is made with a random one where it is absent, and follows it
+/// from now on.
 pub fn load(file: &Path) -> anyhow::Result<Keys> {
-    let text = match std::fs::read_to_string(file) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => create(file)
-            .with_context(|| format!("cannot make the state keys in {}", file.display()))?,
-        Err(error) => {
-            return Err(error)
-                .with_context(|| format!("cannot read the state keys in {}", file.display()));
-        }
-    };
-    parse(&text).with_context(|| format!("the state keys in {} are wrong", file.display()))
+    let (keys, file) = read(file)?;
+    let followed = keys.clone();
+    tokio::spawn(file.follow(move |text| {
+        followed.replace(&parse(text)?);
+        Ok(())
+    }));
+    Ok(keys)
+}
+
+fn read(path: &Path) -> anyhow::Result<(Keys, SecretFile)> {
+    if !path.try_exists().unwrap_or(true) {
+        create(path).with_context(|| format!("cannot make {WHAT} in {}", path.display()))?;
+    }
+    let file = SecretFile::read(path, WHAT)?;
+    let keys =
+        parse(file.text()).with_context(|| format!("{WHAT} in {} are wrong", path.display()))?;
+    Ok((keys, file))
 }
 
 /// Written beside and renamed: a start that dies here leaves no file without a key behind.
-fn create(file: &Path) -> std::io::Result<String> {
+fn create(file: &Path) -> std::io::Result<()> {
     let key: [u8; 32] = rand::random();
     let mut text: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
     text.push('\n');
@@ -44,8 +57,7 @@ fn create(file: &Path) -> std::io::Result<String> {
         .open(&partial)?;
     made.write_all(text.as_bytes())?;
     made.sync_all()?;
-    std::fs::rename(&partial, file)?;
-    Ok(text)
+    std::fs::rename(&partial, file)
 }
 
 fn parse(text: &str) -> anyhow::Result<Keys> {
@@ -86,15 +98,15 @@ mod tests {
     fn keys_are_made_once_and_read_again() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("state.keys");
-        load(&file).unwrap();
+        read(&file).unwrap();
         let made = std::fs::read_to_string(&file).unwrap();
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
         let mode = std::fs::metadata(&file).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        load(&file).unwrap();
+        read(&file).unwrap();
         assert_eq!(std::fs::read_to_string(&file).unwrap(), made);
         std::fs::write(&file, format!("{}\n\n{made}", "ab".repeat(32))).unwrap();
-        assert_eq!(format!("{:?}", load(&file).unwrap()), "Keys(2)");
+        assert_eq!(format!("{:?}", read(&file).unwrap().0), "Keys(2)");
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! End-to-end tests: the real binary, driven through its public doors.
 //!
-//! `platform` starts `dormouse dev` on free ports with pools of the SDK's `fixture` function and
-//! fails a test that leaves a process behind; `http` and `session` are raw clients that say
-//! exactly what a test wants said, `wire` is what a test can cut. `client` runs other people's
-//! clients and `suite` their conformance suite, through a `bridge` where it shall look at WebSocket:
-//! `tests/clients/install` brings both. The other modules are the tests, one subject each.
+//! `platform` runs `dormouse dev` on free ports with pools of the SDK's `fixture` function, or
+//! `dormouse serve`, as `setup` says, and fails a test that leaves a process behind; `http` and
+//! `session` are raw clients that say exactly what a test wants said, `wire` is what a test can cut.
+//! `client` runs other people's clients and `suite` their conformance suite, through a `bridge` where
+//! it shall look at WebSocket: `tests/clients/install` brings both. The other modules are the tests,
+//! one subject each.
 
 mod bridge;
 mod client;
@@ -14,6 +15,7 @@ mod modern;
 mod platform;
 mod pools;
 mod session;
+mod setup;
 mod suite;
 mod wire;
 
@@ -40,6 +42,7 @@ mod programs;
 mod scaling;
 mod schedules;
 mod sending;
+mod serve;
 mod sources;
 mod stopping;
 mod suspension;

@@ -13,13 +13,15 @@ use crate::pools::{self, Pool};
 use crate::session::{Session, text};
 
 /// The SDK's fixture on a port of its own, as an operator would start it.
-struct Agent {
+pub struct Agent {
     program: Child,
-    address: String,
+    /// Where it listens, as `host:port`.
+    pub address: String,
 }
 
 impl Agent {
-    async fn start(platform: &Platform, port: u16) -> Self {
+    /// Starts it at this port and waits until it listens.
+    pub async fn start(platform: &Platform, port: u16) -> Self {
         let program = std::process::Command::new(pools::fixture_program())
             .env("PORT", port.to_string())
             .envs([platform.mark()])
@@ -129,7 +131,7 @@ async fn metric(platform: &Platform, name: &str, label: &str) -> f64 {
 }
 
 /// From below the ports that the kernel hands out, so that nobody else gets it meanwhile.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     (0..)
         .map(|_| rand::random_range(10_000..30_000))
         .find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok())

@@ -97,6 +97,8 @@ struct Count {
     file: std::path::PathBuf,
     /// What is counted.
     key: String,
+    /// A file without which it does not end.
+    until: Option<std::path::PathBuf>,
 }
 
 async fn count(_: Context, args: Count) -> Result<String, ToolError> {
@@ -104,6 +106,9 @@ async fn count(_: Context, args: Count) -> Result<String, ToolError> {
     let mut file = options.append(true).create(true).open(args.file)?;
     // One write, so that lines of several processes do not mix.
     file.write_all(format!("{}\n", args.key).as_bytes())?;
+    while args.until.as_ref().is_some_and(|file| !file.exists()) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     Ok(format!("counted {}", args.key))
 }
 
@@ -195,7 +200,11 @@ async fn quiz(cx: Context, args: Quiz) -> Result<String, ToolError> {
     let prepared: String = cx
         .step("prepare", async |key| {
             let (file, key) = (args.file, key);
-            let count = Count { file, key };
+            let count = Count {
+                file,
+                key,
+                until: None,
+            };
             Ok(format!(
                 "prepared, {}",
                 self::count(Context::detached(), count).await?

@@ -34,6 +34,8 @@ pub(super) fn connect(path: &Path) -> Result<Connection, Error> {
     conn.pragma_update(None, "synchronous", "NORMAL")?;
     // Half a MiB of pages: idle memory counts.
     conn.pragma_update(None, "cache_size", -512)?;
+    // Nothing outside the data directory is written.
+    conn.pragma_update(None, "temp_store", "MEMORY")?;
     Ok(conn)
 }
 

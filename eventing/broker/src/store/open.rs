@@ -64,6 +64,8 @@ pub(crate) fn connect(path: &Path) -> Result<Connection, Error> {
     conn.busy_timeout(std::time::Duration::from_secs(10))?;
     // 2 MiB of pages: the hot rows are the newest ones, and idle memory counts.
     conn.pragma_update(None, "cache_size", -2_048)?;
+    // Nothing outside the data directory is written.
+    conn.pragma_update(None, "temp_store", "MEMORY")?;
     Ok(conn)
 }
 

@@ -1,5 +1,6 @@
 # make check   formatting, lints, all tests but the end-to-end ones: for every commit
 # make test    everything, and installs what that needs: also licences, docs, end-to-end tests
+# make test-cluster   of these, only the tests on a real Kubernetes with Knative; needs root
 # make bench   the measurements in benches/
 
 CARGO_DENY := 0.20.2
@@ -14,7 +15,7 @@ SUITES     := $(sort $(basename $(notdir $(wildcard */tests/*.rs */*/tests/*.rs)
 # One set of features and one profile everywhere, so that one build serves all steps.
 CARGO_FLAGS := --workspace --locked
 
-.PHONY: check format lint unit test deny advisories doc clients e2e bench
+.PHONY: check format lint unit test deny advisories doc clients e2e test-cluster bench
 
 check: format lint unit
 
@@ -31,7 +32,7 @@ unit:
 	cargo test $(CARGO_FLAGS) --doc
 
 # The end-to-end tests come last: what they say is what a reader looks for.
-test: deny advisories doc check clients e2e
+test: deny advisories doc check clients e2e test-cluster
 
 deny: $(DENY)
 	$(DENY) --log-level error check --hide-inclusion-graph licenses bans sources
@@ -52,6 +53,9 @@ clients:
 e2e:
 	cargo build $(CARGO_FLAGS) --bins --examples
 	cargo test $(CARGO_FLAGS) --test e2e
+
+test-cluster:
+	CARGO_FLAGS="$(CARGO_FLAGS)" tests/cluster/run
 
 bench:
 	cargo build --release $(CARGO_FLAGS) --example fixture

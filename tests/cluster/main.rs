@@ -1,0 +1,16 @@
+//! Tests on a real Kubernetes with Knative: what happens to pods when agents call.
+//!
+//! `make test-cluster` brings the cluster up and runs these in its network; without one they are
+//! ignored. `kubectl` is the way to the cluster, `namespace` what each test has for itself, and the
+//! door of Knative is `kourier`. `http` is that of the end-to-end tests. The other modules are the
+//! tests, one subject each.
+
+#[expect(dead_code, reason = "the end-to-end tests use all of it")]
+#[path = "../e2e/http.rs"]
+mod http;
+
+mod kourier;
+mod kubectl;
+mod namespace;
+
+mod knative;

@@ -1,0 +1,160 @@
+//! A namespace of one test's own.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::kubectl::{eventually, get, is_ready, kubectl};
+
+/// It is removed, with all that is in it, when this is dropped. When the test has failed, it first
+/// tells what was in it.
+pub struct Namespace {
+    name: String,
+}
+
+/// What tests ask the API for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A Knative Service.
+    KnativeService,
+    /// A Pod.
+    Pod,
+}
+
+impl Kind {
+    /// Where its objects are in the API: group and version, and the plural.
+    fn path(self) -> [&'static str; 2] {
+        match self {
+            Self::KnativeService => ["apis/serving.knative.dev/v1", "services"],
+            Self::Pod => ["api/v1", "pods"],
+        }
+    }
+}
+
+impl Namespace {
+    /// A new one.
+    pub async fn new() -> Self {
+        let name = format!("test-{:08x}", rand::random::<u32>());
+        let created = kubectl(&["create", "namespace", &name], "").await;
+        created.expect("a namespace");
+        Self { name }
+    }
+
+    /// The name of a service in the cluster.
+    pub fn host(&self, service: &str) -> String {
+        format!("{service}.{}.svc.cluster.local", self.name)
+    }
+
+    /// Applies an object, as `kubectl apply` does for people.
+    pub async fn apply(&self, object: &Value) {
+        if let Err(said) = self.try_apply(object).await {
+            panic!("{said}");
+        }
+    }
+
+    /// As [`Namespace::apply`], for an object that may be refused.
+    ///
+    /// # Errors
+    /// What people read then.
+    pub async fn try_apply(&self, object: &Value) -> Result<(), String> {
+        let words = ["apply", "--namespace", &self.name, "--filename", "-"];
+        kubectl(&words, &object.to_string()).await.map(drop)
+    }
+
+    /// One object as it is now.
+    pub async fn get(&self, kind: Kind, name: &str) -> Option<Value> {
+        let [version, plural] = kind.path();
+        get(&format!(
+            "/{version}/namespaces/{}/{plural}/{name}",
+            self.name
+        ))
+        .await
+    }
+
+    /// All objects of a kind that have this label.
+    pub async fn list(&self, kind: Kind, label: &str) -> Vec<Value> {
+        let [version, plural] = kind.path();
+        let namespace = &self.name;
+        let path = format!("/{version}/namespaces/{namespace}/{plural}?labelSelector={label}");
+        let page = get(&path).await.expect("the API knows this kind");
+        page["items"].as_array().expect("a list").clone()
+    }
+
+    /// Waits until an object is ready, and returns it.
+    pub async fn ready(&self, kind: Kind, name: &str) -> Value {
+        eventually(&format!("{kind:?} {name} to be ready"), async || {
+            let object = self.get(kind, name).await?;
+            is_ready(&object).then_some(object)
+        })
+        .await
+    }
+
+    /// The pods of a Knative Service, those that are just stopping included.
+    pub async fn pods(&self, service: &str) -> Vec<Value> {
+        let label = format!("serving.knative.dev/service={service}");
+        self.list(Kind::Pod, &label).await
+    }
+
+    /// Waits until a Knative Service has no pods.
+    pub async fn asleep(&self, service: &str) {
+        eventually(&format!("{service} to sleep"), async || {
+            self.pods(service).await.is_empty().then_some(())
+        })
+        .await;
+    }
+
+    /// Everything that there is to know, for who has to find out why a test failed.
+    fn tell(&self) {
+        let events = ["get", "events", "--sort-by", ".lastTimestamp"];
+        self.run(&["get", "all,ksvc,agentpools,mcpservers", "-o", "wide"]);
+        self.run(&events);
+        let all_logs = ["logs", "--all-containers", "--prefix", "--tail", "40"];
+        self.run(&[&all_logs[..], &["--selector", "dormouse.dev/mcp-server"]].concat());
+        self.run(
+            &[
+                &all_logs[..],
+                &["--selector", "serving.knative.dev/service"],
+            ]
+            .concat(),
+        );
+    }
+
+    fn run(&self, words: &[&str]) {
+        let mut command = Command::new("kubectl");
+        command.args(["--namespace", &self.name]).args(words);
+        if let Ok(output) = command.output() {
+            let said = [output.stdout, output.stderr].concat();
+            eprintln!("kubectl {words:?}:\n{}", String::from_utf8_lossy(&said));
+        }
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.tell();
+        }
+        self.run(&["delete", "namespace", &self.name, "--wait=false"]);
+    }
+}
+
+/// A Knative Service of one of our images, with this environment.
+pub fn knative_service(name: &str, image: &str, environment: &Value) -> Value {
+    json!({
+        "apiVersion": "serving.knative.dev/v1",
+        "kind": "Service",
+        "metadata": {"name": name},
+        "spec": {"template": {"spec": {"containers": [{
+            "image": image,
+            "imagePullPolicy": "Never",
+            "env": environment,
+            "securityContext": {
+                "allowPrivilegeEscalation": false,
+                "capabilities": {"drop": ["ALL"]},
+                "readOnlyRootFilesystem": true,
+                "runAsNonRoot": true,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+        }]}}},
+    })
+}

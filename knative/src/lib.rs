@@ -6,9 +6,13 @@
 
 pub mod agent_pool;
 pub mod conditions;
+pub mod controller;
+pub mod coordinator_client;
 pub mod crd;
+pub mod leader;
 pub mod mcp_server;
 pub mod object;
+pub mod pool;
 
 pub use agent_pool::AgentPool;
 pub use mcp_server::McpServer;

@@ -1,0 +1,134 @@
+//! What the coordinator is told of a pool: `PUT /pools/POOL`, the whole row.
+
+use std::collections::BTreeMap;
+
+use dormouse_contract::balance::Balance;
+use dormouse_contract::breaker::BreakerSpec;
+use dormouse_contract::filter::Trigger;
+use dormouse_contract::policy::DeliverySpec;
+use dormouse_pool::{Container, Pool};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::manifest::Known;
+use super::scaling::CEILING;
+use super::secret::Secrets;
+
+/// The most deliveries that a coordinator lets be on their way to one pool.
+const MOST_CONNECTIONS: usize = 10_000;
+
+#[derive(Serialize)]
+struct Row<'a> {
+    runs_on: &'static str,
+    endpoint: &'a str,
+    revision: &'a str,
+    manifest: &'a RawValue,
+    queue_limit: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent_type: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    triggers: Option<Vec<&'a Trigger>>,
+    delivery: &'a DeliverySpec,
+    tools: &'a BTreeMap<String, DeliverySpec>,
+    balance: Balance,
+    breaker: &'a BreakerSpec,
+    connections: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delivery_secret: Option<&'a str>,
+    pool_token: &'a str,
+}
+
+/// The row of a pool as JSON; the same pool is the same text.
+///
+/// # Errors
+/// When the manifest is no JSON.
+pub fn row(
+    pool: &Pool<Container>,
+    endpoint: &str,
+    known: &Known,
+    secrets: &Secrets,
+) -> serde_json::Result<String> {
+    let guarded = is_guarded(pool);
+    let manifest: &RawValue = serde_json::from_str(&known.json)?;
+    serde_json::to_string(&Row {
+        runs_on: "knative",
+        endpoint,
+        revision: &known.revision,
+        manifest,
+        queue_limit: pool.queue_limit,
+        agent_type: pool.agent_type.as_deref(),
+        triggers: routed(&pool.triggers),
+        delivery: &pool.delivery,
+        tools: &pool.tools,
+        balance: pool.balance,
+        breaker: &pool.breaker,
+        connections: (pool.scaling.ceiling(CEILING) * pool.scaling.concurrency)
+            .clamp(1, MOST_CONNECTIONS),
+        delivery_secret: guarded.then_some(secrets.delivery.as_str()),
+        pool_token: &secrets.token,
+    })
+}
+
+/// Whether all deliveries come from the coordinator, which knows the pool's secret: Knative's own
+/// deliveries cannot carry it.
+#[must_use]
+pub fn is_guarded(pool: &Pool<Container>) -> bool {
+    !pool.triggers.iter().any(|trigger| trigger.direct)
+}
+
+/// What the coordinator routes. A file that lists no triggers leaves them to the manifest; one
+/// that lists only direct ones leaves it none.
+fn routed(triggers: &[Trigger]) -> Option<Vec<&Trigger>> {
+    let routed = triggers.iter().filter(|trigger| !trigger.direct);
+    (!triggers.is_empty()).then(|| routed.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::tests::pool;
+    use super::*;
+
+    fn told(file: &str) -> Value {
+        let known = Known {
+            revision: "educational-00001".to_owned(),
+            json: r#"{"contract":1, "x":1.0}"#.to_owned(),
+        };
+        let secrets = Secrets {
+            delivery: "d".to_owned(),
+            token: "t".to_owned(),
+        };
+        let row = row(&pool(file), "http://educational.agents", &known, &secrets).unwrap();
+        assert!(row.contains(&known.json), "{row}");
+        serde_json::from_str(&row).unwrap()
+    }
+
+    #[test]
+    fn all_that_there_is_to_know_is_told() {
+        let row = told("\n  agentType: educational\n  scaling: {max: 3, concurrency: 5}");
+        assert_eq!(row["runs_on"], "knative");
+        assert_eq!(row["revision"], "educational-00001");
+        assert_eq!(row["agent_type"], "educational");
+        assert_eq!(row["connections"], 15);
+        assert_eq!(row["queue_limit"], 1_000);
+        assert_eq!(row["delivery_secret"], "d");
+        assert_eq!(row["pool_token"], "t");
+        assert_eq!(row.get("triggers"), None);
+        assert_eq!(
+            told("\n  scaling: {max: 900, concurrency: 900}")["connections"],
+            10_000
+        );
+    }
+
+    #[test]
+    fn direct_triggers_are_not_the_coordinators() {
+        let row = told("\n  triggers: [{direct: true}, {name: kept}]");
+        assert_eq!(row["triggers"], json!([{"name": "kept", "filters": []}]));
+        assert_eq!(row.get("delivery_secret"), None);
+        assert_eq!(
+            told("\n  triggers: [{direct: true}]")["triggers"],
+            json!([])
+        );
+    }
+}

@@ -226,6 +226,17 @@ pub(super) fn encoded(name: &str) -> String {
     utf8_percent_encode(name, NON_ALPHANUMERIC).to_string()
 }
 
+/// The query of a page: at most `limit` entries, and of the members those that are said.
+pub(super) fn query<const N: usize>(limit: u8, members: [(&str, Option<String>); N]) -> String {
+    let mut query = format!("limit={limit}");
+    for (name, value) in members {
+        if let Some(value) = value {
+            query.push_str(&format!("&{name}={}", encoded(&value)));
+        }
+    }
+    query
+}
+
 /// What a problem (RFC 9457) says; `None` when the body is none.
 pub(super) fn detail(body: &[u8]) -> Option<String> {
     #[derive(Deserialize)]

@@ -11,7 +11,7 @@ use http::header::HeaderMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::coordinator::{Coordinator, encoded};
+use super::coordinator::{self, Coordinator};
 use super::events::page;
 use super::failure::Failure;
 use super::readable::{hung, plain, since, table};
@@ -48,7 +48,7 @@ enum DeadLettersCommand {
 }
 
 /// Which dead letters are meant: those that fit everything that is given.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Clone, Default, Args)]
 struct Which {
     /// Only of this pool
     #[arg(long)]
@@ -142,24 +142,18 @@ async fn list(args: &ListArgs, coordinator: &Coordinator) -> Result<(), Failure>
 }
 
 fn query(args: &ListArgs) -> String {
-    let mut query = format!("limit={}", args.limit);
-    for (name, value) in [
-        ("pool", &args.which.pool),
-        ("capability", &args.which.capability),
-        ("principal", &args.which.principal),
-        ("source", &args.which.source),
-    ] {
-        if let Some(value) = value {
-            query.push_str(&format!("&{name}={}", encoded(value)));
-        }
-    }
-    if let Some(seq) = args.which.event {
-        query.push_str(&format!("&event={seq}"));
-    }
-    if let Some(before) = args.before {
-        query.push_str(&format!("&before={before}"));
-    }
-    query
+    let which = args.which.clone();
+    coordinator::query(
+        args.limit,
+        [
+            ("pool", which.pool),
+            ("capability", which.capability),
+            ("principal", which.principal),
+            ("source", which.source),
+            ("event", which.event.map(|seq| seq.to_string())),
+            ("before", args.before.map(|id| id.to_string())),
+        ],
+    )
 }
 
 /// A line each, and under it what went wrong last.

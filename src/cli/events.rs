@@ -8,7 +8,7 @@ use dormouse_broker::{EventRecord, Seq};
 use dormouse_coordinator::api::{EventPage, EventTypePage};
 use jiff::Timestamp;
 
-use super::coordinator::{Coordinator, encoded};
+use super::coordinator::{self, Coordinator};
 use super::failure::Failure;
 use super::readable::{plain, since, table};
 use super::{Connection, Output, print};
@@ -46,7 +46,7 @@ enum EventsCommand {
 }
 
 /// Which events are meant: those that fit everything that is given.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Clone, Default, Args)]
 struct Which {
     /// Only events of this type
     #[arg(long = "type", value_name = "TYPE")]
@@ -100,23 +100,19 @@ async fn list(args: &ListArgs, coordinator: &Coordinator) -> Result<(), Failure>
 }
 
 fn query(args: &ListArgs) -> String {
-    let mut query = format!("limit={}", args.limit);
-    for (name, value) in [
-        ("type", &args.which.ty),
-        ("source", &args.which.source),
-        ("subject", &args.which.subject),
-        ("id", &args.id),
-    ] {
-        if let Some(value) = value {
-            query.push_str(&format!("&{name}={}", encoded(value)));
-        }
-    }
-    for (name, place) in [("before", args.before), ("after", args.after)] {
-        if let Some(place) = place {
-            query.push_str(&format!("&{name}={place}"));
-        }
-    }
-    query
+    let which = args.which.clone();
+    let place = |seq: Option<Seq>| seq.map(|seq| seq.to_string());
+    coordinator::query(
+        args.limit,
+        [
+            ("type", which.ty),
+            ("source", which.source),
+            ("subject", which.subject),
+            ("id", args.id.clone()),
+            ("before", place(args.before)),
+            ("after", place(args.after)),
+        ],
+    )
 }
 
 fn overview(page: &EventPage, now: Timestamp) -> String {

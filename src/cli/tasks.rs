@@ -7,7 +7,7 @@ use dormouse_coordinator::api::{CancelRequest, Cancelled, EventPage, TaskPage};
 use http::header::HeaderMap;
 use jiff::Timestamp;
 
-use super::coordinator::{Coordinator, encoded};
+use super::coordinator::{self, Coordinator};
 use super::failure::Failure;
 use super::readable::{plain, since, table};
 use super::timeline::{render, word};
@@ -94,19 +94,15 @@ async fn list(args: &ListArgs, coordinator: &Coordinator) -> Result<(), Failure>
 }
 
 fn query(args: &ListArgs) -> String {
-    let mut query = format!("limit={}", args.limit);
-    for (name, value) in [("pool", &args.pool), ("state", &args.state)] {
-        if let Some(value) = value {
-            query.push_str(&format!("&{name}={}", encoded(value)));
-        }
-    }
-    if args.dead {
-        query.push_str("&dead=true");
-    }
-    if let Some(before) = args.before {
-        query.push_str(&format!("&before={before}"));
-    }
-    query
+    coordinator::query(
+        args.limit,
+        [
+            ("pool", args.pool.clone()),
+            ("state", args.state.clone()),
+            ("dead", args.dead.then(|| "true".to_owned())),
+            ("before", args.before.map(|id| id.to_string())),
+        ],
+    )
 }
 
 fn overview(page: &TaskPage, now: Timestamp) -> String {

@@ -174,6 +174,7 @@ fn describe(pool: &PoolView, offered: Option<&CatalogueView>) -> String {
             EndpointState::Unknown => "not probed yet",
             EndpointState::Well => "well",
             EndpointState::Failing => "failing",
+            EndpointState::Unprobed => "never probed",
         };
         let address = plain(&endpoint.endpoint);
         text.push_str(&format!("  endpoint   {address}  {state}\n"));

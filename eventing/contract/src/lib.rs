@@ -4,8 +4,9 @@
 //! [HTTP binding](http_binding), the [payloads](task) of the platform's own events, the
 //! [manifest] with which a function describes itself, [delivery policies](policy),
 //! [filters](filter) and the [index](trigger_index) that finds the triggers which take an event,
-//! [registration] of pools, [balance] between their endpoints and the [breaker] before each,
-//! [suspension] and [announcement]s, [trace context](trace) and the checks every HTTP [door] makes.
+//! [registration] of pools and their [declaration] by others, [balance] between their endpoints
+//! and the [breaker] before each, [suspension] and [announcement]s, [trace context](trace) and the
+//! checks every HTTP [door] makes.
 //!
 //! Payloads are bytes here: what passes through is kept to the letter, and only the members that
 //! the platform needs are looked at.
@@ -15,6 +16,7 @@ mod attribute;
 pub mod balance;
 pub mod breaker;
 mod client;
+pub mod declaration;
 pub mod door;
 pub mod duration;
 pub mod event;

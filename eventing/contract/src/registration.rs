@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::filter::Trigger;
 use crate::manifest::Manifest;
@@ -54,8 +55,8 @@ pub struct Registration {
 pub type Registrations = Arc<Vec<Arc<Registration>>>;
 
 /// How many processes of a pool there are, and what is wrong if anything is.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Instances {
     /// Started and taking requests.
     pub ready: usize,

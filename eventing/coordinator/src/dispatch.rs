@@ -18,6 +18,7 @@ use tower::ServiceExt as _;
 use tracing::Instrument as _;
 
 use crate::breaker::Deadline;
+use crate::outside::OutsidePool;
 use crate::publish::Sender;
 use crate::registry::{Coordinator, Pool};
 use crate::reply::{self, Answer, Kind};
@@ -117,7 +118,8 @@ impl Coordinator {
             return;
         };
         let is_first = claim.round == 1 && claim.attempt == 1;
-        let may_sleep = pool.outside.is_none();
+        let outside = pool.outside.as_deref();
+        let may_sleep = outside.is_none_or(OutsidePool::may_sleep);
         if is_first && may_sleep && pool.instances.borrow().ready == 0 && wants_progress(request) {
             let notification = serde_json::json!({
                 "method": "notifications/progress",
@@ -174,7 +176,7 @@ async fn deliver(pool: Pool, claim: Claim) -> Answer {
     let deadline = tokio::time::Instant::now() + Duration::from_millis(left);
     request.extensions_mut().insert(unwritten.clone());
     request.extensions_mut().insert(Deadline(deadline));
-    match tokio::time::timeout_at(deadline, pool.route.oneshot(request)).await {
+    match tokio::time::timeout_at(deadline, pool.endpoints.oneshot(request)).await {
         Ok(Ok(response)) => reply::read(kind, &name, response),
         Ok(Err(error)) => Answer::Report(reply::no_answer(error)),
         Err(_) if unwritten.get() => Answer::Report(reply::not_woken(&name, timeout)),

@@ -19,7 +19,7 @@ use tower::util::BoxCloneSyncService;
 
 use crate::breaker::{BreakerState, BreakerView};
 use crate::dispatch::PoolMetrics;
-use crate::endpoints::{EndpointView, Local, Route};
+use crate::endpoints::{EndpointView, Endpoints, Local};
 use crate::outside::{OutsidePool, OutsidePools};
 
 /// How a pool is reached: a delivery goes in, the function's answer comes out.
@@ -39,7 +39,7 @@ pub struct PoolSecrets {
 
 #[derive(Clone)]
 pub(crate) struct Pool {
-    pub(crate) route: Route,
+    pub(crate) endpoints: Endpoints,
     pub(crate) secrets: PoolSecrets,
     pub(crate) metrics: PoolMetrics,
     pub(crate) instances: watch::Receiver<Instances>,
@@ -50,13 +50,13 @@ pub(crate) struct Pool {
 impl Pool {
     pub(crate) fn new(
         name: &str,
-        route: Route,
+        endpoints: Endpoints,
         secrets: PoolSecrets,
         instances: watch::Receiver<Instances>,
         outside: Option<Arc<OutsidePool>>,
     ) -> Self {
         Self {
-            route,
+            endpoints,
             secrets,
             metrics: PoolMetrics::new(name),
             instances,
@@ -168,8 +168,8 @@ impl Coordinator {
     ) -> Result<(), Error> {
         let name = &registration.pool;
         self.yield_outside(name).await?;
-        let route = Route::local(name, local.into());
-        let pool = Pool::new(name, route, secrets, instances, None);
+        let endpoints = Endpoints::local(name, local.into());
+        let pool = Pool::new(name, endpoints, secrets, instances, None);
         self.admit(registration, pool).await
     }
 
@@ -275,13 +275,13 @@ impl Coordinator {
     /// Which of a pool's endpoints or instances takes a call.
     #[must_use]
     pub fn balance(&self, pool: &str) -> Option<Balance> {
-        self.pool(pool).map(|pool| pool.route.balance())
+        self.pool(pool).map(|pool| pool.endpoints.balance())
     }
 
     /// Whether deliveries to a pool go through. With several endpoints: as at the best of them.
     #[must_use]
     pub fn breaker(&self, pool: &str) -> Option<BreakerView> {
-        let endpoints = self.pool(pool)?.route.endpoints();
+        let endpoints = self.pool(pool)?.endpoints.list();
         let breakers = endpoints.iter().map(|endpoint| endpoint.gate().view());
         breakers.min_by_key(|breaker| match breaker.state {
             BreakerState::Closed => (0, None),

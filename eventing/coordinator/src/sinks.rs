@@ -18,8 +18,8 @@ use tokio::sync::watch;
 use tower::util::BoxCloneSyncService;
 use tower::{ServiceExt as _, service_fn};
 
-use crate::endpoints::client::Outside;
-use crate::endpoints::{Local, Route};
+use crate::endpoints::client::{Kept, Outside};
+use crate::endpoints::{Endpoints, Local};
 use crate::registry::{Coordinator, Pool, PoolSecrets};
 
 /// How many deliveries to sinks run at the same time.
@@ -53,7 +53,13 @@ impl Coordinator {
         };
         let (_, instances) = watch::channel(Instances::default());
         let name: Arc<str> = SINKS.into();
-        let pool = Pool::new(&name, Route::local(&name, local), secrets, instances, None);
+        let pool = Pool::new(
+            &name,
+            Endpoints::local(&name, local),
+            secrets,
+            instances,
+            None,
+        );
         self.insert(Arc::clone(&name), pool);
         // No calls come here, so none may wait.
         self.broker().open_pool(name, SLOTS, 0).await
@@ -81,7 +87,8 @@ fn connection(connections: &Connections, uri: &Uri) -> Result<Outside, CallError
     let url: Url = uri.to_string().parse().map_err(|error| {
         CallError::NotRun(format!("the dead letter sink `{uri}` is no URL: {error}"))
     })?;
-    let sink = Outside::new(url).map_err(|error| CallError::NotRun(error.to_string()))?;
+    let sink =
+        Outside::new(url, Kept::Briefly).map_err(|error| CallError::NotRun(error.to_string()))?;
     if kept.len() >= KEPT {
         kept.clear();
     }

@@ -82,12 +82,13 @@ impl Drains {
         drained.all || drained.pools.contains(name)
     }
 
-    fn set(&self, pool: Option<&str>, is_drained: bool) {
+    /// `true`: it was otherwise before.
+    fn set(&self, pool: Option<&str>, is_drained: bool) -> bool {
         let mut drained = self.lock();
         match pool {
-            None => drained.all = is_drained,
-            Some(pool) if is_drained => drop(drained.pools.insert(pool.to_owned())),
-            Some(pool) => drop(drained.pools.remove(pool)),
+            None => std::mem::replace(&mut drained.all, is_drained) != is_drained,
+            Some(pool) if is_drained => drained.pools.insert(pool.to_owned()),
+            Some(pool) => drained.pools.remove(pool),
         }
     }
 
@@ -195,6 +196,17 @@ async fn hold(api: &Api, pool: Option<&str>, held: bool) -> Result<(), Problem> 
     broker.hold(pool.map(Into::into), held).await?;
     api.drains.set(pool, held);
     tracing::info!(pool, held, "draining");
+    Ok(())
+}
+
+/// A pool that is gone is not drained any more, so that another one of its name is not.
+pub(super) async fn lift(api: &Api, pool: &str) -> Result<(), Problem> {
+    if api.drains.set(Some(pool), false) {
+        api.coordinator
+            .broker()
+            .hold(Some(pool.into()), false)
+            .await?;
+    }
     Ok(())
 }
 

@@ -4,8 +4,6 @@ use dormouse_broker::{
     AttemptOutcome, AttemptRecord, DeadLetter, EventRecord, EventType, HistoryEntry, Seq, State,
     TaskId, TaskRecord,
 };
-use dormouse_contract::Manifest;
-use dormouse_contract::balance::Balance;
 use dormouse_contract::filter::{Comparison, Filter, Mismatch, Ordering, Reason};
 use dormouse_contract::policy::Delivery;
 use serde_json::value::{RawValue, to_raw_value};
@@ -14,11 +12,14 @@ use serde_json::{Value, json};
 use super::dead_letters::{DeadLetterView, Redriven};
 use super::ingress::{Receipt, Taker};
 use super::log::EventView;
-use super::pools::{InstanceCounts, PoolPage, PoolView, ResourceView, TemplateView, ToolView};
 use super::sources::{SourceEvent, SourcePage, SourceView};
 use super::tasks::TaskPage;
 use super::triggers::{TestedEvent, TestedTrigger, TriggerTest, TriggerView};
-use crate::{BreakerState, BreakerView, EndpointState, EndpointView, Row};
+pub(super) use pools::{
+    declaration, instances, knative_pool, manifest, outside_pool, pool, pool_page, row,
+};
+
+mod pools;
 
 /// The id of the task in all examples.
 pub(super) const TASK: &str = "0193a5f0-1c2b-7d3e-8f4a-5b6c7d8e9f00";
@@ -28,94 +29,6 @@ pub(super) const SEQ: Seq = Seq(4_711);
 
 pub(super) fn task_id() -> TaskId {
     TASK.parse().unwrap_or_default()
-}
-
-pub(super) fn pool_page() -> PoolPage {
-    PoolPage {
-        pools: vec![pool()],
-    }
-}
-
-pub(super) fn pool() -> PoolView {
-    PoolView {
-        name: "educational".to_owned(),
-        agent_type: "educational".to_owned(),
-        revision: "educational-1f3870be".to_owned(),
-        state: "awake".to_owned(),
-        instances: InstanceCounts {
-            ready: 1,
-            waking: 0,
-            stopping: 0,
-        },
-        failure: None,
-        balance: Balance::RoundRobin,
-        breaker: Some(breaker()),
-        endpoints: Vec::new(),
-        declared: Vec::new(),
-        tools: vec![ToolView {
-            name: "curriculum-alignment".to_owned(),
-            title: Some("Align with a curriculum".to_owned()),
-        }],
-        prompts: vec![ToolView {
-            name: "lesson-plan".to_owned(),
-            title: None,
-        }],
-        resources: vec![ResourceView {
-            uri: "standards://ccss/math".to_owned(),
-            name: Some("ccss-math".to_owned()),
-            title: None,
-        }],
-        resource_templates: vec![TemplateView {
-            uri_template: "standards://{framework}/{subject}".to_owned(),
-            name: Some("standards".to_owned()),
-            title: None,
-        }],
-        triggers: vec![trigger()],
-        drained: false,
-        slots: 100,
-        queue_limit: 1_000,
-        queued: 0,
-        running: 1,
-    }
-}
-
-fn breaker() -> BreakerView {
-    BreakerView {
-        state: BreakerState::Closed,
-        retry_after_ms: None,
-        error: None,
-    }
-}
-
-/// A pool that was registered from outside.
-pub(super) fn outside_pool() -> PoolView {
-    PoolView {
-        name: "database".to_owned(),
-        agent_type: "database".to_owned(),
-        revision: "database-5d41402abc".to_owned(),
-        endpoints: vec![EndpointView {
-            endpoint: "http://10.0.0.7:9000/".to_owned(),
-            health_endpoint: "http://10.0.0.7:9000/health".to_owned(),
-            state: EndpointState::Well,
-            probed_at: Some("2026-07-01T12:00:00Z".to_owned()),
-            error: None,
-            in_flight: 1,
-            breaker: breaker(),
-        }],
-        declared: vec!["backup".to_owned()],
-        slots: 50,
-        ..pool()
-    }
-}
-
-/// The row by which it was registered.
-pub(super) fn row() -> Row {
-    Row {
-        agent_type: Some("database".to_owned()),
-        capabilities: Some(vec!["backup".to_owned()]),
-        health_endpoint: Some("/health".to_owned()),
-        ..Row::new("database", "http://10.0.0.7:9000")
-    }
 }
 
 pub(super) fn trigger() -> TriggerView {
@@ -167,21 +80,6 @@ pub(super) fn trigger_test() -> TriggerTest {
                 },
             ],
         }],
-    }
-}
-
-pub(super) fn manifest() -> Manifest {
-    Manifest {
-        contract: 1,
-        pool: "educational".to_owned(),
-        agent_type: "educational".to_owned(),
-        version: "0.1.0".to_owned(),
-        tools: Vec::new(),
-        prompts: Vec::new(),
-        resources: Vec::new(),
-        resource_templates: Vec::new(),
-        completions: Vec::new(),
-        triggers: Vec::new(),
     }
 }
 

@@ -164,6 +164,14 @@ where
     Operation::new(Method::POST, path, routing::post(handler))
 }
 
+pub(super) fn put<H, T>(path: &'static str, handler: H) -> Operation
+where
+    H: Handler<T, Api>,
+    T: 'static,
+{
+    Operation::new(Method::PUT, path, routing::put(handler))
+}
+
 pub(super) fn delete<H, T>(path: &'static str, handler: H) -> Operation
 where
     H: Handler<T, Api>,

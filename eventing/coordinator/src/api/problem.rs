@@ -203,6 +203,8 @@ impl Problem {
             },
             Self::Row(_) => Kind::InvalidRow,
             Self::Outside(OutsideError::Deployed(_)) => Kind::DeployedPool,
+            Self::Outside(OutsideError::OnKnative(_)) => Kind::OnKnative,
+            Self::Outside(OutsideError::NotKnative(_)) => Kind::NotKnative,
             Self::Outside(OutsideError::UnknownPool(_)) => Kind::UnknownPool,
             Self::Outside(OutsideError::UnknownEndpoint { .. }) => Kind::UnknownEndpoint,
             Self::Outside(OutsideError::Unreachable(_)) => Kind::NoClient,

@@ -1,4 +1,5 @@
-//! `POST /pools` and `DELETE /pools/{pool}`: agents that run elsewhere join and leave.
+//! `POST /pools`, `PUT /pools/{pool}` and `DELETE /pools/{pool}`: pools that run elsewhere join, are
+//! declared and leave.
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
@@ -8,14 +9,17 @@ use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::Api;
-use super::examples;
-use super::operation::{Content, Operation, Tag, delete, post};
+use dormouse_contract::registration::Instances;
+
+use super::operation::{Content, Operation, Tag, delete, post, put};
 use super::payload::Payload;
 use super::pools;
 use super::problem::{Kind, Problem};
+use super::read::Given;
 use super::segment::Segment;
+use super::{Api, drain, examples};
 use crate::Row;
+use crate::outside::{declaration, pool_name};
 
 pub(super) fn operations() -> Vec<Operation> {
     vec![
@@ -44,7 +48,63 @@ pub(super) fn operations() -> Vec<Operation> {
             .problems(&[
                 Kind::InvalidRow,
                 Kind::DeployedPool,
+                Kind::OnKnative,
                 Kind::NoClient,
+                Kind::TooLarge,
+                Kind::Unreadable,
+                Kind::Stopping,
+                Kind::Storage,
+            ]),
+        put("/pools/{pool}", declare)
+            .named(
+                Tag::Pools,
+                "declarePool",
+                "Declare a pool that runs elsewhere",
+                "All that there is to know of it, in place of what was known; the same again \
+                 changes nothing. For whoever deploys pools, such as an operator on Kubernetes. A \
+                 pool that runs on Knative is neither probed nor asked what it offers, because both \
+                 would wake it: its manifest is declared with its revision. Declarations survive a \
+                 restart.",
+            )
+            .takes(
+                "The declaration.",
+                vec![Content::json(examples::declaration())],
+            )
+            .answers(
+                StatusCode::CREATED,
+                "A new pool.",
+                Content::json(examples::knative_pool()),
+            )
+            .answers(
+                StatusCode::OK,
+                "A pool that was known already.",
+                Content::json(examples::knative_pool()),
+            )
+            .problems(&[
+                Kind::InvalidPath,
+                Kind::InvalidRow,
+                Kind::DeployedPool,
+                Kind::NoClient,
+                Kind::TooLarge,
+                Kind::Unreadable,
+                Kind::Stopping,
+                Kind::Storage,
+            ]),
+        put("/pools/{pool}/instances", count)
+            .named(
+                Tag::Pools,
+                "countInstances",
+                "Tell how many instances a pool on Knative has",
+                "Whoever watches its pods tells, whenever the counts change. They are shown with the \
+                 pool and in the metrics, and while none is ready, callers who follow their calls \
+                 hear that the pool is waking.",
+            )
+            .takes("The counts.", vec![Content::json(examples::instances())])
+            .answers_empty(StatusCode::NO_CONTENT, "They are known.")
+            .problems(&[
+                Kind::InvalidBody,
+                Kind::UnknownPool,
+                Kind::NotKnative,
                 Kind::TooLarge,
                 Kind::Unreadable,
                 Kind::Stopping,
@@ -54,9 +114,10 @@ pub(super) fn operations() -> Vec<Operation> {
             .named(
                 Tag::Pools,
                 "removePool",
-                "Take out an agent that runs elsewhere",
+                "Take out a pool that runs elsewhere",
                 "Its tools disappear. Calls that are on their way go on; what waits for the pool \
-                 stays stored until it expires.",
+                 stays stored until it expires. Drain the pool first to let calls end before it \
+                 goes.",
             )
             .query::<Which>()
             .answers_empty(StatusCode::NO_CONTENT, "It is gone.")
@@ -76,12 +137,36 @@ async fn register(State(api): State<Api>, Payload(body): Payload) -> Result<Resp
     let row = Row::parse(&body).map_err(Problem::Row)?;
     let pool = row.pool_id.clone();
     let is_new = api.coordinator.register_outside(row).await?;
+    registered(api, pool, is_new).await
+}
+
+async fn declare(
+    State(api): State<Api>,
+    Segment(pool): Segment,
+    Payload(body): Payload,
+) -> Result<Response, Problem> {
+    let pool = pool_name(&pool).map_err(Problem::Path)?;
+    let declaration = declaration::read(&pool, &body).map_err(Problem::Row)?;
+    let is_new = api.coordinator.declare(&pool, declaration).await?;
+    registered(api, pool, is_new).await
+}
+
+async fn registered(api: Api, pool: String, is_new: bool) -> Result<Response, Problem> {
     let place = [(LOCATION, format!("/pools/{pool}"))];
     let view = pools::show(State(api), Segment(pool)).await?;
     Ok(match is_new {
         true => (StatusCode::CREATED, place, view).into_response(),
         false => view.into_response(),
     })
+}
+
+async fn count(
+    State(api): State<Api>,
+    Segment(pool): Segment,
+    Given(counts): Given<Instances>,
+) -> Result<StatusCode, Problem> {
+    api.coordinator.count_pods(&pool, counts).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// The query of `DELETE /pools/{pool}`.
@@ -100,5 +185,8 @@ async fn take_out(
     let Query(which) = query.map_err(|error| Problem::Query(error.body_text()))?;
     let endpoint = which.endpoint.as_deref();
     api.coordinator.take_out(&pool, endpoint).await?;
+    if api.coordinator.pool(&pool).is_none() {
+        drain::lift(&api, &pool).await?;
+    }
     Ok(StatusCode::NO_CONTENT)
 }

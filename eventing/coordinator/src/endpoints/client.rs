@@ -16,9 +16,32 @@ const LARGEST_ANSWER: usize = 8 * 1024 * 1024;
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Servers close kept connections as they please, the strictest common ones after two seconds:
-/// ours are not kept as long, so that none breaks while a delivery is written to it.
-const KEPT: Duration = Duration::from_secs(1);
+/// When nothing has come for so long from the other end of a connection that is in use, it is asked
+/// whether it is still there; a machine that has vanished says nothing, and a call may take minutes.
+const ASKED_AFTER: Duration = Duration::from_secs(15);
+
+/// So often it is asked before the connection counts as broken.
+const ASKED: u32 = 3;
+
+/// How long a connection is kept that nobody uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// Servers close kept connections as they please, the strictest common ones after two seconds:
+    /// ours are not kept as long, so that none breaks while a delivery is written to it.
+    Briefly,
+    /// The ingress of Knative is an Envoy, which keeps an idle connection for an hour and tells by
+    /// `connection: close` when it is about to stop.
+    Long,
+}
+
+impl Kept {
+    fn time(self) -> Duration {
+        match self {
+            Self::Briefly => Duration::from_secs(1),
+            Self::Long => Duration::from_secs(60),
+        }
+    }
+}
 
 /// A client that could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -31,13 +54,18 @@ pub(crate) struct Outside(Arc<Inner>);
 
 struct Inner {
     endpoint: Url,
+    kept: Kept,
     client: RwLock<Client>,
 }
 
 impl Outside {
-    pub(crate) fn new(endpoint: Url) -> Result<Self, NoClient> {
-        let client = RwLock::new(connect(&endpoint)?);
-        Ok(Self(Arc::new(Inner { endpoint, client })))
+    pub(crate) fn new(endpoint: Url, kept: Kept) -> Result<Self, NoClient> {
+        let client = RwLock::new(connect(&endpoint, kept)?);
+        Ok(Self(Arc::new(Inner {
+            endpoint,
+            kept,
+            client,
+        })))
     }
 
     pub(crate) fn endpoint(&self) -> &Url {
@@ -46,7 +74,7 @@ impl Outside {
 
     /// Drops all kept connections; calls on their way go on.
     pub(crate) fn reset(&self) {
-        match connect(&self.0.endpoint) {
+        match connect(&self.0.endpoint, self.0.kept) {
             Ok(fresh) => {
                 let client = self.0.client.write();
                 *client.unwrap_or_else(PoisonError::into_inner) = fresh;
@@ -112,7 +140,7 @@ fn unknown(endpoint: &Url, words: &str) -> CallError {
     ))
 }
 
-fn connect(endpoint: &Url) -> Result<Client, NoClient> {
+fn connect(endpoint: &Url, kept: Kept) -> Result<Client, NoClient> {
     // Another part of the process may have installed one: any will do.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut client = Client::builder()
@@ -122,7 +150,10 @@ fn connect(endpoint: &Url) -> Result<Client, NoClient> {
         // What is sent where depends on settings, not on the environment.
         .no_proxy()
         .connect_timeout(CONNECT_TIMEOUT)
-        .pool_idle_timeout(KEPT)
+        .pool_idle_timeout(kept.time())
+        .tcp_keepalive(ASKED_AFTER)
+        .tcp_keepalive_interval(ASKED_AFTER)
+        .tcp_keepalive_retries(ASKED)
         .tcp_nodelay(true);
     if endpoint.scheme() != "https" {
         // Without TLS no certificates are read, and none need be there.

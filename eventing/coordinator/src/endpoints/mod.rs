@@ -2,7 +2,7 @@
 //!
 //! What runs on this machine is one endpoint: the host, which wakes and balances instances itself.
 //! An always-on agent that was registered from outside has as many as were registered. To the
-//! dispatcher both are a [`Route`]: a `tower::Service` that [balances](crate::balance) over
+//! dispatcher both are [`Endpoints`]: a `tower::Service` that [balances](crate::balance) over
 //! endpoints, each behind a [breaker](crate::breaker).
 //!
 //! # Who repeats what
@@ -31,13 +31,13 @@ use crate::clock;
 use crate::registry::PoolService;
 use health::Health;
 
+mod choice;
 pub(crate) mod client;
 pub(crate) mod health;
-mod route;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use route::Route;
+pub(crate) use choice::Endpoints;
 
 /// How a pool that this platform runs is reached.
 #[derive(Clone)]
@@ -66,9 +66,11 @@ impl From<PoolService> for Local {
 pub struct EndpointView {
     /// Where deliveries go.
     pub endpoint: String,
-    /// What is probed.
-    pub health_endpoint: String,
+    /// What is probed, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_endpoint: Option<String>,
     /// `unknown` before the first probe, then `well` or `failing`; one that fails is left out.
+    /// `unprobed`: it may sleep, and a probe would wake it.
     pub state: EndpointState,
     /// When it was probed last, RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -92,6 +94,8 @@ pub enum EndpointState {
     Well,
     /// The last probe failed: it gets no calls.
     Failing,
+    /// Never probed, because that would wake it.
+    Unprobed,
 }
 
 /// One endpoint, behind its breaker.

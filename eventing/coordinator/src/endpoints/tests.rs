@@ -1,4 +1,4 @@
-//! Routes over endpoints that are plain functions: who is asked, how often, and who is left alone.
+//! Choices between endpoints that are plain functions: who is asked, how often, and who is left alone.
 //! The clock stands still but for what is slept.
 
 use std::sync::Mutex;
@@ -85,13 +85,13 @@ async fn behave(way: Way) -> Result<Response<Bytes>, CallError> {
     Ok(response)
 }
 
-fn route(balance: Balance, stands: &[&Stand]) -> Route {
-    let endpoints = stands.iter().map(|stand| Arc::clone(&stand.endpoint));
-    Route::new(&"p".into(), balance, endpoints.collect())
+fn endpoints(balance: Balance, stands: &[&Stand]) -> Endpoints {
+    let all = stands.iter().map(|stand| Arc::clone(&stand.endpoint));
+    Endpoints::new(&"p".into(), balance, all.collect())
 }
 
-async fn call(route: &Route) -> Result<u16, CallError> {
-    let answer = route.clone().call(Request::default()).await;
+async fn call(endpoints: &Endpoints) -> Result<u16, CallError> {
+    let answer = endpoints.clone().call(Request::default()).await;
     answer.map(|response| response.status().as_u16())
 }
 
@@ -116,9 +116,9 @@ async fn what_counts_against_an_endpoint_and_what_does_not() {
         (Way::Break, true),
     ] {
         let stand = Stand::new("a", way);
-        let route = route(Balance::RoundRobin, &[&stand]);
+        let endpoints = endpoints(Balance::RoundRobin, &[&stand]);
         for _ in 0..5 {
-            let _ = call(&route).await;
+            let _ = call(&endpoints).await;
         }
         let expected = if counts { 3 } else { 5 };
         assert_eq!(stand.calls(), expected, "{way:?}");
@@ -129,7 +129,7 @@ async fn what_counts_against_an_endpoint_and_what_does_not() {
 async fn a_timeout_counts_and_a_caller_who_leaves_does_not() {
     for (late, expected) in [(true, BreakerState::Open), (false, BreakerState::Closed)] {
         let stand = Stand::new("a", Way::Hang);
-        let mut route = route(Balance::RoundRobin, &[&stand]);
+        let mut endpoints = endpoints(Balance::RoundRobin, &[&stand]);
         for _ in 0..3 {
             let mut request = Request::new(Bytes::new());
             let now = tokio::time::Instant::now();
@@ -139,7 +139,7 @@ async fn a_timeout_counts_and_a_caller_who_leaves_does_not() {
             };
             request.extensions_mut().insert(Deadline(deadline));
             let patience = now + Duration::from_millis(1);
-            let answer = tokio::time::timeout_at(patience, route.call(request)).await;
+            let answer = tokio::time::timeout_at(patience, endpoints.call(request)).await;
             assert!(answer.is_err());
         }
         assert_eq!(stand.breaker(), expected);
@@ -149,25 +149,25 @@ async fn a_timeout_counts_and_a_caller_who_leaves_does_not() {
 #[tokio::test(start_paused = true)]
 async fn an_open_breaker_says_how_long_and_the_first_call_after_it_decides() {
     let stand = Stand::new("a", Way::Answer(502));
-    let route = route(Balance::RoundRobin, &[&stand]);
+    let endpoints = endpoints(Balance::RoundRobin, &[&stand]);
     for _ in 0..3 {
-        assert_eq!(call(&route).await, Ok(502));
+        assert_eq!(call(&endpoints).await, Ok(502));
     }
     tokio::time::sleep(Duration::from_millis(500)).await;
     // Whole seconds, rounded up: nobody comes back too early.
-    assert_eq!(held(call(&route).await), PAUSE);
-    let Err(CallError::Held { why, .. }) = call(&route).await else {
+    assert_eq!(held(call(&endpoints).await), PAUSE);
+    let Err(CallError::Held { why, .. }) = call(&endpoints).await else {
         panic!("it stays open");
     };
     assert!(why.contains("502") && why.contains("pool `p`"), "{why}");
     assert_eq!(stand.calls(), 3, "nothing reached it");
 
     tokio::time::sleep(PAUSE).await;
-    assert_eq!(call(&route).await, Ok(502));
+    assert_eq!(call(&endpoints).await, Ok(502));
     assert_eq!(stand.breaker(), BreakerState::Open);
     tokio::time::sleep(PAUSE).await;
     stand.turn(Way::Answer(200));
-    assert_eq!(call(&route).await, Ok(200));
+    assert_eq!(call(&endpoints).await, Ok(200));
     assert_eq!(stand.breaker(), BreakerState::Closed);
     assert_eq!(stand.endpoint.gate().view().error, None);
 }
@@ -175,13 +175,13 @@ async fn an_open_breaker_says_how_long_and_the_first_call_after_it_decides() {
 #[tokio::test(start_paused = true)]
 async fn calls_wait_for_the_one_that_tries() {
     let stand = Stand::new("a", Way::Answer(502));
-    let route = route(Balance::RoundRobin, &[&stand]);
+    let endpoints = endpoints(Balance::RoundRobin, &[&stand]);
     for _ in 0..3 {
-        call(&route).await.unwrap();
+        call(&endpoints).await.unwrap();
     }
     tokio::time::sleep(PAUSE).await;
     stand.turn(Way::Answer(200));
-    let calls = (0..20).map(|_| call(&route));
+    let calls = (0..20).map(|_| call(&endpoints));
     for answer in futures_util::future::join_all(calls).await {
         assert_eq!(answer, Ok(200), "nobody is turned away while one tries");
     }
@@ -198,12 +198,12 @@ async fn with_one_endpoint_dead_nothing_is_lost() {
             Stand::new("dead", Way::Refuse),
             Stand::new("alive", Way::Answer(200)),
         );
-        let route = route(balance, &[&dead, &alive]);
+        let endpoints = endpoints(balance, &[&dead, &alive]);
         for number in 0..200 {
             let mut request = Request::new(Bytes::new());
             let session = http::HeaderValue::from(number % 10);
             request.headers_mut().insert(AFFINITY_HEADER, session);
-            let answer = route.clone().call(request).await;
+            let answer = endpoints.clone().call(request).await;
             assert_eq!(answer.unwrap().status(), 200, "{balance:?}");
         }
         assert_eq!(alive.calls(), 200);
@@ -221,8 +221,8 @@ async fn only_what_surely_did_not_run_goes_on_to_the_next() {
         (Way::Break, Err(CallError::Unknown("broken".into())), 0),
     ] {
         let (first, second) = (Stand::new("a", way), Stand::new("b", Way::Answer(200)));
-        let route = route(Balance::RoundRobin, &[&first, &second]);
-        assert_eq!(call(&route).await, expected, "{way:?}");
+        let endpoints = endpoints(Balance::RoundRobin, &[&first, &second]);
+        assert_eq!(call(&endpoints).await, expected, "{way:?}");
         assert_eq!((first.calls(), second.calls()), (1, asked), "{way:?}");
     }
 }
@@ -230,25 +230,25 @@ async fn only_what_surely_did_not_run_goes_on_to_the_next() {
 #[tokio::test(start_paused = true)]
 async fn when_nobody_runs_it_the_last_refusal_is_told() {
     let (first, second) = (Stand::new("a", Way::Refuse), Stand::new("b", Way::Overload));
-    let route = route(Balance::RoundRobin, &[&first, &second]);
-    assert_eq!(call(&route).await, Ok(503));
+    let endpoints = endpoints(Balance::RoundRobin, &[&first, &second]);
+    assert_eq!(call(&endpoints).await, Ok(503));
     assert_eq!((first.calls(), second.calls()), (1, 1), "each once");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_failing_endpoint_gets_nothing_until_it_answers_its_probe() {
     let stand = Stand::new("a", Way::Answer(200));
-    let route = route(Balance::RoundRobin, &[&stand]);
+    let endpoints = endpoints(Balance::RoundRobin, &[&stand]);
     let usual = Duration::from_secs(60);
     let probe = |probe| Health::default().after(probe, Moment::now(), usual);
     stand
         .endpoint
         .health
         .send_replace(probe(Err("refused".into())));
-    assert_eq!(held(call(&route).await), Duration::from_secs(1));
+    assert_eq!(held(call(&endpoints).await), Duration::from_secs(1));
     assert_eq!(stand.calls(), 0);
     stand.endpoint.health.send_replace(probe(Ok(())));
-    assert_eq!(call(&route).await, Ok(200));
+    assert_eq!(call(&endpoints).await, Ok(200));
 }
 
 #[tokio::test(start_paused = true)]
@@ -256,12 +256,12 @@ async fn sessions_meet_at_one_endpoint() {
     let stands: Vec<_> = ["a", "b", "c"]
         .map(|name| Stand::new(name, Way::Answer(200)))
         .into();
-    let route = route(Balance::SessionAffinity, &stands.iter().collect::<Vec<_>>());
+    let endpoints = endpoints(Balance::SessionAffinity, &stands.iter().collect::<Vec<_>>());
     for _ in 0..30 {
         let mut request = Request::new(Bytes::new());
         let session = http::HeaderValue::from_static("session-1");
         request.headers_mut().insert(AFFINITY_HEADER, session);
-        route.clone().call(request).await.unwrap();
+        endpoints.clone().call(request).await.unwrap();
     }
     let mut calls: Vec<_> = stands.iter().map(Stand::calls).collect();
     calls.sort_unstable();

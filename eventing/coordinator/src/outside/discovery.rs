@@ -4,11 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use dormouse_contract::declaration::RunsOn;
 use dormouse_contract::{Manifest, duration};
 use reqwest::Url;
 use serde_json::value::RawValue;
 
-use super::row::below;
+use super::members::below;
 use super::{Ends, OutsidePool};
 use crate::endpoints::client::Outside;
 use crate::registry::Coordinator;
@@ -23,6 +24,10 @@ impl Coordinator {
         let pools = self.outside().lock().await;
         let still = pools.get(&outside.name);
         if !still.is_some_and(|known| Arc::ptr_eq(known, outside)) {
+            return;
+        }
+        if outside.runs_on() != RunsOn::AlwaysOn {
+            // Meanwhile it was declared so.
             return;
         }
         let changed = match answer {

@@ -1,9 +1,10 @@
-//! Agents join, leave, and are there again after a restart.
+//! Pools join, are declared, leave, and are there again after a restart.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use dormouse_broker::Note;
+use dormouse_contract::declaration::{Declaration, RunsOn};
 use reqwest::Url;
 
 use super::record::{Address, Record};
@@ -37,6 +38,18 @@ pub enum OutsideError {
         /// What was named.
         endpoint: String,
     },
+    /// It is declared whole, so no row can be laid over what is known of it.
+    #[error(
+        "pool `{0}` runs on Knative and is declared whole: change it by `PUT /pools/{0}`, or \
+         register the agent under another name"
+    )]
+    OnKnative(String),
+    /// Its instances are counted here.
+    #[error(
+        "pool `{0}` does not run on Knative, so its instances are counted here: leave them out, or \
+         declare it by `PUT /pools/{0}` with `\"runs_on\": \"knative\"`"
+    )]
+    NotKnative(String),
     /// The endpoint can be reached by no client.
     #[error("{0}")]
     Unreachable(String),
@@ -73,28 +86,63 @@ impl Coordinator {
 
     async fn join(&self, row: Row) -> Result<bool, OutsideError> {
         let name: Arc<str> = row.pool_id.as_str().into();
+        self.revise(name, |record| match record.runs_on {
+            RunsOn::AlwaysOn => Ok(record.with(row)),
+            RunsOn::Knative => Err(OutsideError::OnKnative(row.pool_id)),
+        })
+        .await
+    }
+
+    /// Registers a pool as it is declared, in place of what was known of it, for good. What is
+    /// declared again as it was changes nothing. `true`: the pool is new.
+    ///
+    /// # Errors
+    /// [`OutsideError`]; nothing is changed then.
+    pub(crate) async fn declare(
+        &self,
+        pool: &str,
+        declaration: Declaration,
+    ) -> Result<bool, OutsideError> {
+        let (coordinator, name) = (self.clone(), Arc::from(pool));
+        let declared = |record: Record| Ok(record.declared(declaration));
+        unbroken(async move { coordinator.revise(name, declared).await }).await
+    }
+
+    /// Changes what is known of a pool, which may be nothing yet.
+    async fn revise(
+        &self,
+        name: Arc<str>,
+        change: impl FnOnce(Record) -> Result<Record, OutsideError>,
+    ) -> Result<bool, OutsideError> {
         let mut pools = self.outside().lock().await;
         let known = pools.get(&name).cloned();
         if known.is_none() && self.pool(&name).is_some() {
-            return Err(OutsideError::Deployed(row.pool_id));
+            return Err(OutsideError::Deployed(name.to_string()));
         }
         let is_new = known.is_none();
         let outside = known.unwrap_or_else(|| OutsidePool::new(&name));
         let before = outside.record();
-        let record = before.clone().with(row);
-        outside.adopt(record.clone(), self.settings())?;
-        if let Err(error) = self.remember(&name, Some(&record)).await {
-            match is_new {
-                true => outside.end(),
-                false => outside.adopt(before, self.settings())?,
+        let record = change(before.clone())?;
+        if is_new || record.to_json() != before.to_json() {
+            outside.adopt(record.clone(), self.settings())?;
+            if let Err(error) = self.remember(&name, Some(&record)).await {
+                match is_new {
+                    true => outside.end(),
+                    false => outside.adopt(before, self.settings())?,
+                }
+                return Err(error.into());
             }
-            return Err(error.into());
+            self.enter(&outside).await?;
+            pools.insert(Arc::clone(&name), Arc::clone(&outside));
         }
-        self.enter(&outside).await?;
-        pools.insert(Arc::clone(&name), Arc::clone(&outside));
         drop(pools);
-        self.discover(&outside).await;
-        outside.keep_discovering(self);
+        match record.runs_on {
+            RunsOn::AlwaysOn => {
+                self.discover(&outside).await;
+                outside.keep_discovering(self);
+            }
+            RunsOn::Knative => {}
+        }
         Ok(is_new)
     }
 
@@ -112,10 +160,7 @@ impl Coordinator {
     async fn leave(&self, pool: &str, endpoint: Option<&str>) -> Result<(), OutsideError> {
         let mut pools = self.outside().lock().await;
         let Some(outside) = pools.get(pool).cloned() else {
-            return Err(match self.pool(pool) {
-                Some(_) => OutsideError::Deployed(pool.to_owned()),
-                None => OutsideError::UnknownPool(pool.to_owned()),
-            });
+            return Err(self.not_outside(pool, OutsideError::Deployed));
         };
         let mut record = outside.record();
         if let Some(endpoint) = endpoint {
@@ -143,6 +188,14 @@ impl Coordinator {
         outside.end();
         tracing::info!(pool, "taken out");
         Ok(())
+    }
+
+    /// Why a pool that was not registered from outside cannot be what is asked for.
+    pub(super) fn not_outside(&self, pool: &str, here: fn(String) -> OutsideError) -> OutsideError {
+        match self.pool(pool) {
+            Some(_) => here(pool.to_owned()),
+            None => OutsideError::UnknownPool(pool.to_owned()),
+        }
     }
 
     /// Brings back the pools that were registered from outside before the platform stopped, as
@@ -175,8 +228,13 @@ impl Coordinator {
                 continue;
             }
             self.enter(&outside).await?;
-            outside.keep_discovering(self);
-            outside.look.notify_one();
+            match outside.runs_on() {
+                RunsOn::AlwaysOn => {
+                    outside.keep_discovering(self);
+                    outside.look.notify_one();
+                }
+                RunsOn::Knative => {}
+            }
             pools.insert(name, outside);
         }
         Ok(())
@@ -214,7 +272,7 @@ impl Coordinator {
         };
         let pool = Pool::new(
             &outside.name,
-            outside.route.clone(),
+            outside.endpoints.clone(),
             secrets,
             outside.instances.subscribe(),
             Some(Arc::clone(outside)),
@@ -227,9 +285,7 @@ impl Coordinator {
         pool: &str,
         record: Option<&Record>,
     ) -> Result<(), dormouse_broker::Error> {
-        let written = record.map(serde_json::to_vec).transpose();
-        // A record consists of what was read from JSON.
-        let value = written.unwrap_or_default().map(Bytes::from);
+        let value = record.map(|record| Bytes::from(record.to_json()));
         let note = Note {
             kind: NOTES,
             name: pool.to_owned(),

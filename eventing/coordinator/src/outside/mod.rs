@@ -1,4 +1,5 @@
-//! Always-on agents that run elsewhere and were registered by their address.
+//! Pools that run elsewhere: always-on agents that were registered by their address, and Knative
+//! Services.
 //!
 //! A [`Row`] names a pool and one of its endpoints; further rows of the same pool add endpoints.
 //! What a pool offers is read from `GET {endpoint}/capabilities`, as every function of the
@@ -8,27 +9,33 @@
 //! discovery. Once read, the manifest is remembered, so that the tools of an agent that is away
 //! stay offered and its calls wait for it by their delivery policy.
 //!
-//! Only these endpoints are probed. What the platform runs itself is never woken by a question of
-//! health.
+//! A pool on Knative is declared whole instead, manifest and all, by whoever deploys it
+//! ([`declaration`]): it is neither probed nor asked, and how many of its pods there are is told.
+//!
+//! What sleeps, here or there, is never woken by a question of health.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dormouse_contract::balance::Balance;
+use dormouse_contract::declaration::RunsOn;
 use dormouse_contract::registration::Instances;
 use reqwest::Url;
 use tokio::sync::{Notify, watch};
 
 use crate::Settings;
-use crate::endpoints::client::{NoClient, Outside};
+use crate::endpoints::client::{Kept, NoClient, Outside};
 use crate::endpoints::health::Health;
-use crate::endpoints::{Endpoint, EndpointState, EndpointView, Route};
+use crate::endpoints::{Endpoint, EndpointState, EndpointView, Endpoints};
 use crate::registry::PoolService;
 use probes::Probes;
 use record::{Address, Record};
 
+pub(crate) mod declaration;
 mod discovery;
 mod joining;
+mod members;
+mod pods;
 mod probes;
 mod record;
 mod row;
@@ -36,6 +43,7 @@ mod row;
 mod tests;
 
 pub use joining::OutsideError;
+pub(crate) use members::pool_name;
 pub use row::{Row, WrongField};
 
 /// The pools that were registered from outside; locked while one is changed.
@@ -44,7 +52,7 @@ pub(crate) type OutsidePools = tokio::sync::Mutex<BTreeMap<Arc<str>, Arc<Outside
 /// A pool that was registered from outside.
 pub(crate) struct OutsidePool {
     name: Arc<str>,
-    route: Route,
+    endpoints: Endpoints,
     instances: watch::Sender<Instances>,
     /// Woken when the manifest should be read again.
     look: Notify,
@@ -65,7 +73,8 @@ struct Agent {
     address: Address,
     client: Outside,
     endpoint: Arc<Endpoint>,
-    _probes: Ends,
+    /// Of what sleeps there are none.
+    _probes: Option<Ends>,
 }
 
 /// A task that ends when this is dropped.
@@ -81,7 +90,7 @@ impl OutsidePool {
     fn new(name: &Arc<str>) -> Arc<Self> {
         Arc::new(Self {
             name: Arc::clone(name),
-            route: Route::new(name, Balance::default(), Vec::new()),
+            endpoints: Endpoints::new(name, Balance::default(), Vec::new()),
             instances: watch::Sender::default(),
             look: Notify::new(),
             state: Mutex::default(),
@@ -105,6 +114,15 @@ impl OutsidePool {
         self.state().record.capabilities.clone()
     }
 
+    /// Whether it may have no instance that is awake.
+    pub(crate) fn may_sleep(&self) -> bool {
+        self.runs_on() == RunsOn::Knative
+    }
+
+    fn runs_on(&self) -> RunsOn {
+        self.state().record.runs_on
+    }
+
     fn record(&self) -> Record {
         self.state().record.clone()
     }
@@ -113,8 +131,10 @@ impl OutsidePool {
     /// breakers.
     fn adopt(self: &Arc<Self>, record: Record, settings: &Settings) -> Result<(), NoClient> {
         let mut state = self.state();
-        let same_breaker = state.record.breaker == record.breaker;
-        let stays = |agent: &Agent, address: &Address| same_breaker && agent.address == *address;
+        let same_kind = state.record.breaker == record.breaker
+            && state.record.runs_on == record.runs_on
+            && state.record.revision == record.revision;
+        let stays = |agent: &Agent, address: &Address| same_kind && agent.address == *address;
         let mut fresh = Vec::new();
         for address in &record.endpoints {
             if !state.agents.iter().any(|agent| stays(agent, address)) {
@@ -132,36 +152,32 @@ impl OutsidePool {
         };
         state.agents.sort_by_key(place);
         let endpoints = state.agents.iter().map(|agent| Arc::clone(&agent.endpoint));
-        self.route.replace(record.balance, endpoints.collect());
+        self.endpoints.replace(record.balance, endpoints.collect());
+        match record.runs_on {
+            RunsOn::AlwaysOn => {}
+            RunsOn::Knative => {
+                state.unread = None;
+                state.discovery = None;
+            }
+        }
         state.record = record;
         drop(state);
         self.publish();
         Ok(())
     }
 
-    /// Tells how many endpoints take calls, and what is wrong if anything is.
+    /// Tells how many endpoints or pods take calls, and what is wrong if anything is.
     fn publish(&self) {
         let state = self.state();
-        let mut failures = Vec::new();
-        let mut ready = 0;
-        for agent in &state.agents {
-            match &*agent.endpoint.health.borrow() {
-                Health::Failing { why, .. } => failures.push(why.clone()),
-                Health::Unknown | Health::Well { .. } => ready += 1,
-            }
-        }
-        let now = match &state.unread {
-            Some(why) => Instances {
-                failure: Some(why.clone()),
-                ..Instances::default()
-            },
-            None => Instances {
-                ready,
-                failure: (ready == 0).then(|| failures.join("; ")),
-                ..Instances::default()
-            },
+        let runs_on = state.record.runs_on;
+        let now = match runs_on {
+            RunsOn::AlwaysOn => state.answering(),
+            RunsOn::Knative => state.record.instances.clone(),
         };
         drop(state);
+        if runs_on == RunsOn::Knative {
+            pods::measure(&self.name, &now);
+        }
         self.instances.send_if_modified(|seen| {
             let changed = *seen != now;
             *seen = now;
@@ -174,6 +190,31 @@ impl OutsidePool {
     }
 }
 
+impl State {
+    /// How many endpoints of what is always on take calls.
+    fn answering(&self) -> Instances {
+        if let Some(why) = &self.unread {
+            return Instances {
+                failure: Some(why.clone()),
+                ..Instances::default()
+            };
+        }
+        let mut failures = Vec::new();
+        let mut ready = 0;
+        for agent in &self.agents {
+            match &*agent.endpoint.health.borrow() {
+                Health::Failing { why, .. } => failures.push(why.clone()),
+                Health::Unknown | Health::Well { .. } => ready += 1,
+            }
+        }
+        Instances {
+            ready,
+            failure: (ready == 0).then(|| failures.join("; ")),
+            ..Instances::default()
+        }
+    }
+}
+
 impl Agent {
     fn new(
         pool: &Arc<OutsidePool>,
@@ -182,31 +223,38 @@ impl Agent {
         settings: &Settings,
     ) -> Result<Self, NoClient> {
         let url = |text: &str| Url::parse(text).map_err(|error| NoClient(error.to_string()));
-        let client = Outside::new(url(&address.endpoint)?)?;
-        let health = url(&address.health_endpoint)?;
+        let kept = match record.runs_on {
+            RunsOn::AlwaysOn => Kept::Briefly,
+            RunsOn::Knative => Kept::Long,
+        };
+        let client = Outside::new(url(&address.endpoint)?, kept)?;
+        let health = address.health_endpoint.as_deref().map(url).transpose()?;
         let endpoint = Arc::new(Endpoint::new(
             &pool.name,
             &address.endpoint.as_str().into(),
             PoolService::new(client.clone()),
             settings.breaker.with(&record.breaker),
         ));
-        let probes = Probes {
+        let probes = health.map(|health| Probes {
             pool: Arc::clone(pool),
             endpoint: Arc::clone(&endpoint),
             client: client.clone(),
             health,
             settings: *settings,
-        };
+        });
         Ok(Self {
             address: address.clone(),
             client,
             endpoint,
-            _probes: Ends(tokio::spawn(probes.run()).abort_handle()),
+            _probes: probes.map(|probes| Ends(tokio::spawn(probes.run()).abort_handle())),
         })
     }
 
     fn view(&self) -> EndpointView {
         let (state, at, error) = match &*self.endpoint.health.borrow() {
+            Health::Unknown if self.address.health_endpoint.is_none() => {
+                (EndpointState::Unprobed, None, None)
+            }
             Health::Unknown => (EndpointState::Unknown, None, None),
             Health::Well { at } => (EndpointState::Well, Some(*at), None),
             Health::Failing { at, why, .. } => {

@@ -19,6 +19,7 @@ use crate::BreakerState;
 use crate::registry::PoolSecrets;
 use stage::{Agent, MANIFEST, Stage, eventually, settings, well};
 
+mod knative;
 mod stage;
 
 #[tokio::test]

@@ -47,6 +47,8 @@ pub(in crate::api) fn example(kind: Kind) -> Problem {
             detail: "it is missing".to_owned(),
         }]),
         Kind::DeployedPool => Problem::Outside(OutsideError::Deployed("educational".to_owned())),
+        Kind::OnKnative => Problem::Outside(OutsideError::OnKnative("educational".to_owned())),
+        Kind::NotKnative => Problem::Outside(OutsideError::NotKnative("educational".to_owned())),
         Kind::NoClient => {
             Problem::Outside(OutsideError::Unreachable("no root certificates".to_owned()))
         }

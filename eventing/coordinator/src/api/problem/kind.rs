@@ -21,6 +21,8 @@ pub(in crate::api) enum Kind {
     UnknownEndpoint,
     InvalidRow,
     DeployedPool,
+    OnKnative,
+    NotKnative,
     NoClient,
     InvalidSeq,
     UnknownEvent,
@@ -55,7 +57,7 @@ pub(in crate::api) enum Kind {
 }
 
 impl Kind {
-    pub(in crate::api) const ALL: [Self; 47] = [
+    pub(in crate::api) const ALL: [Self; 49] = [
         Self::NoToken,
         Self::NotAdmitted,
         Self::TooOften,
@@ -72,6 +74,8 @@ impl Kind {
         Self::UnknownEndpoint,
         Self::InvalidRow,
         Self::DeployedPool,
+        Self::OnKnative,
+        Self::NotKnative,
         Self::NoClient,
         Self::InvalidSeq,
         Self::UnknownEvent,
@@ -128,6 +132,8 @@ impl Kind {
             Self::UnknownEndpoint => (S::NOT_FOUND, "unknown-endpoint", "Unknown endpoint"),
             Self::InvalidRow => (S::BAD_REQUEST, "invalid-row", "Registration cannot be used"),
             Self::DeployedPool => (S::CONFLICT, "deployed-pool", "Pool is deployed from a file"),
+            Self::OnKnative => (S::CONFLICT, "on-knative", "Pool runs on Knative"),
+            Self::NotKnative => (S::CONFLICT, "not-knative", "Pool is not on Knative"),
             Self::NoClient => {
                 let title = "No client for the endpoint";
                 (S::INTERNAL_SERVER_ERROR, "no-client", title)

@@ -3,6 +3,7 @@
 mod bad_requests;
 mod changes;
 mod dead_letters;
+mod declare;
 mod document;
 mod drain;
 mod events;

@@ -42,6 +42,14 @@ pub(super) struct Seen {
     pub(super) probes: AtomicUsize,
     pub(super) calls: AtomicUsize,
     pub(super) secrets: Mutex<Vec<String>>,
+    manifests: AtomicUsize,
+}
+
+impl Seen {
+    /// How often it was asked for anything but a call.
+    pub(super) fn questions(&self) -> usize {
+        self.probes.load(Ordering::Relaxed) + self.manifests.load(Ordering::Relaxed)
+    }
 }
 
 impl Agent {
@@ -54,7 +62,7 @@ impl Agent {
         let address = listener.local_addr().unwrap();
         let router = Router::new()
             .route("/agent", axum::routing::post(answer))
-            .route("/agent/capabilities", get(async || MANIFEST))
+            .route("/agent/capabilities", get(describe))
             .route("/up", get(probe))
             .with_state(Arc::clone(&seen));
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
@@ -95,6 +103,11 @@ impl Agent {
     pub(super) fn calls(&self) -> usize {
         self.seen.calls.load(Ordering::Relaxed)
     }
+}
+
+async fn describe(Shared(seen): Shared<Arc<Seen>>) -> &'static str {
+    seen.manifests.fetch_add(1, Ordering::Relaxed);
+    MANIFEST
 }
 
 async fn probe(Shared(seen): Shared<Arc<Seen>>) {
@@ -181,6 +194,11 @@ impl Stage {
     }
 
     pub(super) async fn call_with(&self, delivery: Delivery) -> Ending {
+        self.follow(delivery).await.1
+    }
+
+    /// What a caller hears who asked for progress, and the end.
+    pub(super) async fn follow(&self, delivery: Delivery) -> (Vec<Bytes>, Ending) {
         let id = TaskId::new();
         let mut waiter = self.broker.wait(id);
         let task = NewTask {
@@ -188,7 +206,7 @@ impl Stage {
             pool: "away".into(),
             capability: "t".into(),
             work: Work::Call(Bytes::from_static(
-                br#"{"method":"tools/call","params":{}}"#,
+                br#"{"method":"tools/call","params":{},"client":{"progress":true}}"#,
             )),
             principal: "me".into(),
             reply_to: None,
@@ -198,10 +216,13 @@ impl Stage {
             delivery: Arc::new(delivery),
         };
         self.broker.accept(task).await.unwrap();
+        let mut heard = Vec::new();
         let ended = async {
             loop {
-                if let Some(News::Ended(_, ending)) = waiter.next().await {
-                    return ending;
+                match waiter.next().await {
+                    Some(News::Progress(notification)) => heard.push(notification),
+                    Some(News::Ended(_, ending)) => return (heard, ending),
+                    Some(News::Suspended { .. }) | None => {}
                 }
             }
         };

@@ -18,9 +18,9 @@ use crate::breaker::{Admission, round_up};
 /// Who is turned away by every endpoint is not asked to come back sooner than this.
 const LEAST_PATIENCE: Duration = Duration::from_secs(1);
 
-/// The way to a pool's endpoints. Clones share it.
+/// A pool's endpoints and the choice between them. Clones share both.
 #[derive(Clone)]
-pub(crate) struct Route(Arc<Inner>);
+pub(crate) struct Endpoints(Arc<Inner>);
 
 struct Inner {
     pool: Arc<str>,
@@ -34,8 +34,8 @@ struct Plan {
     endpoints: Vec<Arc<Endpoint>>,
 }
 
-impl Route {
-    /// The way to a pool that runs here.
+impl Endpoints {
+    /// The one of a pool that runs here.
     pub(crate) fn local(pool: &Arc<str>, local: Local) -> Self {
         let endpoint = Endpoint::new(pool, pool, local.service, local.breaker);
         Self::new(pool, local.balance, vec![Arc::new(endpoint)])
@@ -60,7 +60,7 @@ impl Route {
         self.plan().balance
     }
 
-    pub(crate) fn endpoints(&self) -> Vec<Arc<Endpoint>> {
+    pub(crate) fn list(&self) -> Vec<Arc<Endpoint>> {
         self.plan().endpoints.clone()
     }
 
@@ -136,7 +136,7 @@ impl Plan {
     }
 }
 
-impl tower::Service<Request<Bytes>> for Route {
+impl tower::Service<Request<Bytes>> for Endpoints {
     type Response = Response<Bytes>;
     type Error = CallError;
     type Future = Pin<Box<dyn Future<Output = Result<Response<Bytes>, CallError>> + Send>>;
@@ -147,7 +147,7 @@ impl tower::Service<Request<Bytes>> for Route {
     }
 
     fn call(&mut self, request: Request<Bytes>) -> Self::Future {
-        let route = self.clone();
-        Box::pin(async move { route.deliver(request).await })
+        let endpoints = self.clone();
+        Box::pin(async move { endpoints.deliver(request).await })
     }
 }

@@ -60,12 +60,21 @@ pub(crate) fn read(kind: Kind, pool: &str, response: Response<Bytes>) -> Answer 
         return failed(message, Outcome::NotRun, false, retry_after).into();
     }
     match head.status {
-        StatusCode::OK | StatusCode::ACCEPTED | StatusCode::NO_CONTENT if body.is_empty() => {
+        StatusCode::OK | StatusCode::ACCEPTED | StatusCode::NO_CONTENT
+            if body.is_empty() && !has_attributes(&head.headers) =>
+        {
             empty(kind, pool).into()
         }
-        StatusCode::OK | StatusCode::ACCEPTED => event(kind, pool, &head.headers, body),
+        StatusCode::OK | StatusCode::ACCEPTED | StatusCode::NO_CONTENT => {
+            event(kind, pool, &head.headers, body)
+        }
         status => refused(kind, pool, status, &body, retry_after).into(),
     }
+}
+
+/// An event without data, in binary mode, has no body.
+fn has_attributes(headers: &HeaderMap) -> bool {
+    headers.contains_key("ce-specversion")
 }
 
 /// The report of an attempt that got no answer at all.
@@ -363,6 +372,20 @@ mod tests {
         ] {
             let shown = format!("{kind:?} {response:?}");
             assert_eq!(outcome(&report(kind, "p", response)), expected, "{shown}");
+        }
+    }
+
+    #[test]
+    fn an_event_without_data_is_a_reply() {
+        let (headers, body) = http_binding::write_binary(Event::new("1", "/p", "org.example.done"));
+        for status in [StatusCode::OK, StatusCode::ACCEPTED, StatusCode::NO_CONTENT] {
+            let mut response = Response::new(body.clone());
+            *response.status_mut() = status;
+            *response.headers_mut() = headers.clone();
+            let Answer::Reply { event, .. } = read(Kind::Event, "p", response) else {
+                panic!("{status} with attributes is a reply");
+            };
+            assert_eq!(event, Event::new("1", "/p", "org.example.done"));
         }
     }
 

@@ -66,7 +66,7 @@ pub struct SendArgs {
 /// How events travel (CloudEvents HTTP binding, section 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Mode {
-    /// Attributes as headers, the payload as the body
+    /// Attributes as headers, the payload as the body; as JSON where headers cannot carry them
     Binary,
     /// The whole event as JSON
     Structured,
@@ -90,7 +90,7 @@ pub(super) async fn run(args: SendArgs, connection: &Connection) -> Result<(), F
     let event = compose(args)?;
     let coordinator = Coordinator::new(connection)?;
     let (headers, body) = match mode {
-        Mode::Binary => http_binding::write_binary(event),
+        Mode::Binary => http_binding::write(event),
         Mode::Structured => http_binding::write_structured(&event),
         Mode::Batch => http_binding::write_batch(&[event]),
     };

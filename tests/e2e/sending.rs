@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::json;
+use serde_json::value::RawValue;
 
 use crate::platform::{Platform, eventually, program};
 use crate::pools::Pool;
@@ -80,6 +81,28 @@ async fn a_thousand_lines_are_taken_but_for_those_that_are_told() {
         );
         assert!(said.contains("10 of 998 events are refused"), "{said}");
     }
+}
+
+#[tokio::test]
+async fn an_event_about_an_event_is_not_mistaken_for_it() {
+    let platform = Platform::start([]).await;
+    let inner = event(1).replace(TYPE, "com.example.inner");
+    let media = "application/cloudevents+json";
+    for mode in ["binary", "structured", "batch"] {
+        let composed = ["--type", TYPE, "--content-type", media, "--data", &inner];
+        let composed = [&composed[..], &["--id", mode, "--mode", mode]].concat();
+        let file = platform.folder().join(mode);
+        let line = json!({"specversion": "1.0", "id": "line", "source": mode, "type": TYPE,
+                          "datacontenttype": media, "data": RawValue::from_string(inner.clone()).expect("JSON")});
+        std::fs::write(&file, line.to_string()).expect("a file");
+        let of_file = ["-f", file.to_str().expect("UTF-8"), "--mode", mode];
+        for words in [&composed[..], &of_file] {
+            let sent = output(send(&platform, words)).await;
+            assert!(sent.status.success(), "{mode}: {sent:?}");
+        }
+    }
+    assert_eq!(platform.events(TYPE).await.len(), 6);
+    assert_eq!(platform.events("com.example.inner").await.len(), 0);
 }
 
 #[tokio::test]

@@ -124,7 +124,7 @@ impl Sending {
         let (headers, body) = match self.mode {
             Mode::Structured | Mode::Batch => (head(STRUCTURED), text),
             Mode::Binary => match http_binding::read(&head(STRUCTURED), text) {
-                Ok(event) => http_binding::write_binary(event),
+                Ok(event) => http_binding::write(event),
                 Err(error) => {
                     self.refuse(&line, &error.to_string());
                     return Ok(());

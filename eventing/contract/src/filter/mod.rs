@@ -67,7 +67,7 @@ pub enum Ordering {
 
 /// One condition (Knative Eventing, Trigger `filters`); written as `{}` it always holds.
 #[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
-#[schemars(rename_all = "lowercase")]
+#[schemars(rename_all = "lowercase", transform = read::describe)]
 pub enum Filter {
     /// Every one of these matches; nothing but `{}` has none.
     All(Vec<Filter>),

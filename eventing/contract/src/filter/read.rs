@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use dormouse_cesql::Expression;
+use schemars::Schema;
 use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde_json::{Map, Value};
 
 use super::{Filter, Ordering, Trigger};
 use crate::policy::DeliverySpec;
@@ -235,4 +237,27 @@ impl Serialize for Filter {
         }
         map.end()
     }
+}
+
+/// Makes of a schema that lists the dialects one of what is written: an object with at most one of
+/// them, for `{}` is a filter too.
+pub(super) fn describe(schema: &mut Schema) {
+    let Some(Value::Array(dialects)) = schema.remove("oneOf") else {
+        return;
+    };
+    let mut members = Map::new();
+    for mut dialect in dialects {
+        let description = dialect["description"].take();
+        let Value::Object(member) = dialect["properties"].take() else {
+            continue;
+        };
+        for (name, mut value) in member {
+            value["description"] = description.clone();
+            members.insert(name, value);
+        }
+    }
+    schema.insert("type".to_owned(), "object".into());
+    schema.insert("properties".to_owned(), members.into());
+    schema.insert("maxProperties".to_owned(), 1.into());
+    schema.insert("additionalProperties".to_owned(), false.into());
 }

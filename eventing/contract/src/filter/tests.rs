@@ -296,3 +296,17 @@ fn an_explanation_is_plain_data() {
         explanation
     );
 }
+
+#[test]
+fn the_schema_has_each_dialect_and_a_filter_has_one_or_none() {
+    let schema = schemars::schema_for!(Filter).to_value();
+    let members = schema["properties"].as_object().unwrap();
+    let names: Vec<_> = members.keys().map(String::as_str).collect();
+    let dialects = ["all", "any", "cesql", "exact", "not", "prefix", "suffix"];
+    assert_eq!(names, dialects);
+    for (name, member) in members {
+        assert!(member["description"].is_string(), "{name}: {member}");
+    }
+    assert_eq!(schema["maxProperties"], 1);
+    assert!(schema.get("required").is_none() && schema.get("oneOf").is_none());
+}

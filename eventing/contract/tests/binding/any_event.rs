@@ -1,4 +1,4 @@
-//! Any valid event.
+//! Any valid event. The tests of the coordinator and of the whole platform use it, too.
 
 use std::collections::BTreeMap;
 
@@ -40,6 +40,7 @@ fn media() -> impl Strategy<Value = String> {
         Just("application/json".to_owned()),
         Just("Application/Vnd.Example+JSON; charset=utf-8".to_owned()),
         Just("text/plain; charset=\"iso-8859-1\"".to_owned()),
+        Just("Multipart/Mixed ; boundary=\"a; \\\"b\\\"\";; x=y".to_owned()),
         "[a-z]{1,8}/[a-z.+-]{1,12}",
         // An event that carries an event.
         Just("application/cloudevents+json".to_owned()),
@@ -63,10 +64,12 @@ fn data() -> impl Strategy<Value = Bytes> {
 
 fn extensions() -> impl Strategy<Value = BTreeMap<String, ExtensionValue>> {
     let name = "[a-z0-9]{1,20}".prop_filter("a name that is free", |name| check_name(name).is_ok());
+    // Of each type; that of binary, URIs and timestamps is a String to every event format.
+    let base64 = "([A-Za-z0-9+/]{4}){0,5}([A-Za-z0-9+/]{2}==)?";
     let value = prop_oneof![
         any::<bool>().prop_map(ExtensionValue::Boolean),
         any::<i32>().prop_map(ExtensionValue::Integer),
-        text(0).prop_map(ExtensionValue::String),
+        prop_oneof![text(0), base64, source(), time()].prop_map(ExtensionValue::String),
     ];
     prop_oneof![
         9 => btree_map(name, value.clone(), 0..5),
@@ -89,4 +92,12 @@ prop_compose! {
     ) -> Event {
         Event { id, source, ty, subject, time, datacontenttype, dataschema, extensions, data }
     }
+}
+
+/// In binary mode every extension is text.
+pub fn as_text(mut event: Event) -> Event {
+    for value in event.extensions.values_mut() {
+        *value = value.to_text().into_owned().into();
+    }
+    event
 }

@@ -5,6 +5,7 @@ mod any_event;
 mod batched;
 mod binary;
 mod damage;
+mod damaged;
 mod message;
 mod round_trips;
 mod structured;

@@ -4,15 +4,7 @@ use dormouse_contract::http_binding::{Mode, Received};
 use dormouse_contract::{Event, http_binding};
 use proptest::prelude::*;
 
-use crate::any_event::any_event;
-
-/// In binary mode every extension is text.
-fn as_text(mut event: Event) -> Event {
-    for value in event.extensions.values_mut() {
-        *value = value.to_text().into_owned().into();
-    }
-    event
-}
+use crate::any_event::{any_event, as_text};
 
 proptest! {
     #[test]

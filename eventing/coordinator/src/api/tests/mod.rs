@@ -1,5 +1,6 @@
 //! The door from outside: every route through the router, over a real broker.
 
+mod altered;
 mod bad_requests;
 mod changes;
 mod dead_letters;

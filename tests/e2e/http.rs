@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
-use hyper::client::conn::http1;
-use hyper::{HeaderMap, Method, Request, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper::body::Incoming;
+use hyper::client::conn::{http1, http2};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::Value;
 use tokio::net::TcpStream;
 
@@ -64,9 +65,29 @@ pub async fn try_send(
         request = request.header(*name, *value);
     }
     let response = sender.send_request(request.body(Full::new(body))?).await?;
+    let answer = read(response).await;
+    connection.abort();
+    Ok(answer?)
+}
+
+/// `POST` over HTTP/2, with prior knowledge that `address` speaks it without TLS. The URL's
+/// authority is what the request names as its host.
+pub async fn post_http2(address: &str, url: &str, headers: HeaderMap, body: Bytes) -> Answer {
+    let stream = TcpStream::connect(address).await.expect("a connection");
+    let handshake = http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
+    let (mut sender, connection) = handshake.await.expect("HTTP/2");
+    let connection = tokio::spawn(connection);
+    let mut request = Request::post(url).body(Full::new(body)).expect("a request");
+    *request.headers_mut() = headers;
+    let response = sender.send_request(request).await.expect("an answer");
+    let answer = read(response).await.expect("its body");
+    connection.abort();
+    answer
+}
+
+async fn read(response: Response<Incoming>) -> hyper::Result<Answer> {
     let (head, body) = response.into_parts();
     let body = body.collect().await?.to_bytes();
-    connection.abort();
     Ok(Answer {
         status: head.status,
         headers: head.headers,

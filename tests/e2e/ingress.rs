@@ -2,15 +2,11 @@
 
 use std::path::Path;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full};
-use hyper::client::conn::http2;
-use hyper::{Method, Request, StatusCode};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use dormouse_contract::{Event, http_binding};
+use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
 
-use crate::http::send;
+use crate::http::{get, post_http2, send};
 use crate::platform::{Platform, Setup, eventually};
 use crate::pools::Pool;
 
@@ -20,11 +16,11 @@ const TOKEN: &str = "sesame";
 async fn events_come_over_http_2_without_tls() {
     let platform = Platform::start([Pool::fixture("fixture")]).await;
     let door = &platform.doors().coordinator;
-    let (status, receipt) = post_http2(door, door).await;
+    let (status, receipt) = post_ping(door, door).await;
     assert_eq!(status, StatusCode::ACCEPTED, "{receipt}");
     assert_eq!(receipt["takers"][0]["pool"], "fixture");
     platform.task_in("org.example.ping", "completed").await;
-    let (status, problem) = post_http2(door, "evil.example").await;
+    let (status, problem) = post_ping(door, "evil.example").await;
     assert_eq!(status, StatusCode::FORBIDDEN, "{problem}");
 }
 
@@ -99,25 +95,33 @@ async fn a_function_of_reactions_alone_takes_what_its_file_says_else_what_its_ma
     assert_eq!(types(&some), ["\"org.example.note\""]);
 }
 
-/// Sends an event in binary mode, with prior knowledge that the door speaks HTTP/2.
-async fn post_http2(door: &str, authority: &str) -> (StatusCode, Value) {
-    let stream = TcpStream::connect(door).await.expect("a connection");
-    let handshake = http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
-    let (mut sender, connection) = handshake.await.expect("HTTP/2");
-    let connection = tokio::spawn(connection);
-    let request = Request::builder()
-        .method(Method::POST)
-        .uri(format!("http://{authority}/events"))
-        .header("ce-specversion", "1.0")
-        .header("ce-id", "1")
-        .header("ce-source", "/s")
-        .header("ce-type", "org.example.ping")
-        .body(Full::new(Bytes::new()))
-        .expect("a request");
-    let response = sender.send_request(request).await.expect("an answer");
-    let status = response.status();
-    let body = response.into_body().collect().await.expect("its body");
-    connection.abort();
-    let json = serde_json::from_slice(&body.to_bytes()).expect("JSON");
-    (status, json)
+#[tokio::test]
+async fn replies_that_their_own_pool_takes_end_in_a_dead_letter() {
+    let platform = Platform::start([Pool::mirror("mirror")]).await;
+    let door = &platform.doors().coordinator;
+    let ping = Event::new("1", "/s", "ping");
+    let (headers, body) = http_binding::write_binary(ping);
+    let url = format!("http://{door}/events");
+    let taken = post_http2(door, &url, headers, body).await;
+    assert_eq!(taken.status, StatusCode::ACCEPTED, "{taken:?}");
+    let dead = eventually("a dead letter", async || {
+        let page = get(door, "/dead-letters").await.json();
+        page["tasks"].get(0).cloned()
+    })
+    .await;
+    let error = dead["failure"]["error"]["message"].as_str();
+    let error = error.unwrap_or_else(|| panic!("{dead}"));
+    assert!(
+        error.contains("mirror") && error.contains("trigger"),
+        "{error}"
+    );
+}
+
+/// Sends an event in binary mode over HTTP/2.
+async fn post_ping(door: &str, authority: &str) -> (StatusCode, Value) {
+    let ping = Event::new("1", "/s", "org.example.ping");
+    let (headers, body) = http_binding::write_binary(ping);
+    let url = format!("http://{authority}/events");
+    let answer = post_http2(door, &url, headers, body).await;
+    (answer.status, answer.json())
 }

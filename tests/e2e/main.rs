@@ -46,4 +46,5 @@ mod serve;
 mod sources;
 mod stopping;
 mod suspension;
+mod unchanged;
 mod webhooks;

@@ -31,6 +31,12 @@ impl Pool {
         Self::example(name, "recorder").with_env("RECORD", &file.to_string_lossy())
     }
 
+    /// The SDK's function that replies to every event with the same one, under an id of its own and
+    /// a type that starts with `mirrored/`; it has no tools, and takes its own replies too.
+    pub fn mirror(name: &str) -> Self {
+        Self::example(name, "mirror")
+    }
+
     /// The SDK's function of many moods, which notes every delivery.
     pub fn moody(name: &str) -> Self {
         Self::example(name, "moody")
@@ -112,7 +118,7 @@ fn examples() -> &'static Path {
         let folder = program.parent().expect("the binary is in a folder");
         let mut build = Command::new(env!("CARGO"));
         build.args(["build", "--quiet", "--workspace"]);
-        for example in ["fixture", "conformance", "moody", "recorder"] {
+        for example in ["fixture", "conformance", "mirror", "moody", "recorder"] {
             build.args(["--example", example]);
         }
         if folder.ends_with("release") {

@@ -102,9 +102,9 @@ fn compare(attempts: &[Value], seen: &[Value]) {
 async fn the_delivery_log_tells_what_the_function_went_through() {
     let platform = Platform::start([]).await;
     // Without its breaker, which would leave it alone for a while after the third failure.
-    let patient =
-        flaky(&platform, &["500", "hang", "crash"]).with("breaker", json!({"failures": 0}));
-    platform.write_pool(&patient);
+    let patient = flaky(&platform, &["500", "hang", "crash", "429", "rubbish"]);
+    let patient = patient.with("breaker", json!({"failures": 0}));
+    platform.write_pool(&patient.with("delivery.retry", json!(5)));
     eventually("the pool", async || platform.pool("flaky").await).await;
     let id = send_event(&platform, "1").await;
     let task = task_in(&platform, &id, "completed").await;
@@ -115,6 +115,8 @@ async fn the_delivery_log_tells_what_the_function_went_through() {
         ("unknown", Some("500")),
         ("unknown", Some("1s")),
         ("unknown", Some("connection")),
+        ("unknown", Some("429")),
+        ("unknown", Some("no reply")),
         ("completed", None),
     ]) {
         assert_eq!(attempt["outcome"], outcome, "{attempt}");

@@ -2,8 +2,8 @@
 
 It listens on `PORT`, takes events of the type `com.example.flaky`, and writes a
 line of JSON into the file that its first argument names whenever a delivery has arrived: what it
-was, and when, in milliseconds. `500` and `429` are answers with that status, `hang` is none at all,
-`crash` the end of the process.
+was, and when, in milliseconds. `500` and `429` are answers with that status, `rubbish` is one that
+is no event, `hang` is none at all, `crash` the end of the process.
 """
 
 import json
@@ -43,6 +43,8 @@ def answer(connection, log, ways):
             time.sleep(3600)
         case "crash":
             os._exit(1)
+        case "rubbish":
+            respond(connection, 200, b"rubbish")
         case status:
             respond(connection, int(status))
 

@@ -105,12 +105,17 @@ mod tests {
     }
 
     #[test]
-    fn a_function_that_asks_for_time_gets_it() {
+    fn a_function_that_asks_for_time_gets_it_within_bounds() {
         let asked = FailedAttempt {
             retry_after: Some(Duration::from_secs(60)),
             ..failed(Outcome::NotRun)
         };
         assert_eq!(decide(&Delivery::default(), asked, 0), Next::Retry(60_000));
+        let hasty = Delivery {
+            retry_after_max: Duration::from_secs(20),
+            ..Delivery::default()
+        };
+        assert_eq!(decide(&hasty, asked, 0), Next::Retry(20_000));
     }
 
     proptest! {

@@ -1,8 +1,8 @@
 //! The operator against a real API server with the definitions of Dormouse and Knative, and nothing
 //! behind it: the tests play Knative, functions and coordinators.
 //!
-//! The API server is the one of the test cluster (`tests/cluster/install`). Where it has not been
-//! built the tests are skipped, in words that cannot be missed; in CI that is a failure.
+//! The API server is the one of the test cluster (`tests/cluster/install`), and `make test-cluster`
+//! runs these first. Without it they are ignored.
 
 mod api_server;
 mod peer;

@@ -36,11 +36,16 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// `None` where there is no API server to be had.
-    pub async fn begin() -> Option<Self> {
-        let server = ApiServer::start().await?;
+    pub async fn begin() -> Self {
+        let mut scene = Self::without_operator().await;
+        scene.begin_operator();
+        scene
+    }
+
+    pub async fn without_operator() -> Self {
+        let server = ApiServer::start().await;
         let client = server.client();
-        let mut scene = Self {
+        let scene = Self {
             peer: Peer::start().await,
             stop: CancellationToken::new(),
             operator: None,
@@ -48,8 +53,7 @@ impl Scene {
             server,
         };
         scene.make_namespace(NAMESPACE).await;
-        scene.begin_operator();
-        Some(scene)
+        scene
     }
 
     pub async fn end(mut self) {

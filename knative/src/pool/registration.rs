@@ -1,42 +1,15 @@
 //! What the coordinator is told of a pool: `PUT /pools/POOL`, the whole row.
 
-use std::collections::BTreeMap;
-
-use dormouse_contract::balance::Balance;
-use dormouse_contract::breaker::BreakerSpec;
+use dormouse_contract::declaration::{Declaration, RunsOn, Terms};
 use dormouse_contract::filter::Trigger;
-use dormouse_contract::policy::DeliverySpec;
 use dormouse_pool::{Container, Pool};
-use serde::Serialize;
-use serde_json::value::RawValue;
 
 use super::manifest::Known;
 use super::scaling::CEILING;
 use super::secret::Secrets;
 
 /// The most deliveries that a coordinator lets be on their way to one pool.
-const MOST_CONNECTIONS: usize = 10_000;
-
-#[derive(Serialize)]
-struct Row<'a> {
-    runs_on: &'static str,
-    endpoint: &'a str,
-    revision: &'a str,
-    manifest: &'a RawValue,
-    queue_limit: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    agent_type: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    triggers: Option<Vec<&'a Trigger>>,
-    delivery: &'a DeliverySpec,
-    tools: &'a BTreeMap<String, DeliverySpec>,
-    balance: Balance,
-    breaker: &'a BreakerSpec,
-    connections: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    delivery_secret: Option<&'a str>,
-    pool_token: &'a str,
-}
+const MOST_CONNECTIONS: usize = 100_000;
 
 /// The row of a pool as JSON; the same pool is the same text.
 ///
@@ -48,24 +21,27 @@ pub fn row(
     known: &Known,
     secrets: &Secrets,
 ) -> serde_json::Result<String> {
-    let guarded = is_guarded(pool);
-    let manifest: &RawValue = serde_json::from_str(&known.json)?;
-    serde_json::to_string(&Row {
-        runs_on: "knative",
-        endpoint,
-        revision: &known.revision,
-        manifest,
-        queue_limit: pool.queue_limit,
-        agent_type: pool.agent_type.as_deref(),
-        triggers: routed(&pool.triggers),
-        delivery: &pool.delivery,
-        tools: &pool.tools,
-        balance: pool.balance,
-        breaker: &pool.breaker,
-        connections: (pool.scaling.ceiling(CEILING) * pool.scaling.concurrency)
-            .clamp(1, MOST_CONNECTIONS),
-        delivery_secret: guarded.then_some(secrets.delivery.as_str()),
-        pool_token: &secrets.token,
+    let connections = pool.scaling.ceiling(CEILING) * pool.scaling.concurrency;
+    serde_json::to_string(&Declaration {
+        pool_id: None,
+        runs_on: RunsOn::Knative,
+        endpoint: endpoint.to_owned(),
+        health_endpoint: None,
+        revision: Some(known.revision.clone()),
+        manifest: Some(serde_json::from_str(&known.json)?),
+        queue_limit: Some(pool.queue_limit),
+        terms: Terms {
+            agent_type: pool.agent_type.clone(),
+            capabilities: None,
+            triggers: routed(&pool.triggers),
+            delivery: Some(pool.delivery.clone()),
+            tools: Some(pool.tools.clone()),
+            balance: Some(pool.balance),
+            breaker: Some(pool.breaker),
+            connections: Some(connections.clamp(1, MOST_CONNECTIONS)),
+            delivery_secret: is_guarded(pool).then(|| secrets.delivery.clone()),
+            pool_token: Some(secrets.token.clone()),
+        },
     })
 }
 
@@ -78,9 +54,9 @@ pub fn is_guarded(pool: &Pool<Container>) -> bool {
 
 /// What the coordinator routes. A file that lists no triggers leaves them to the manifest; one
 /// that lists only direct ones leaves it none.
-fn routed(triggers: &[Trigger]) -> Option<Vec<&Trigger>> {
+fn routed(triggers: &[Trigger]) -> Option<Vec<Trigger>> {
     let routed = triggers.iter().filter(|trigger| !trigger.direct);
-    (!triggers.is_empty()).then(|| routed.collect())
+    (!triggers.is_empty()).then(|| routed.cloned().collect())
 }
 
 #[cfg(test)]
@@ -117,7 +93,7 @@ mod tests {
         assert_eq!(row.get("triggers"), None);
         assert_eq!(
             told("\n  scaling: {max: 900, concurrency: 900}")["connections"],
-            10_000
+            100_000
         );
     }
 

@@ -47,8 +47,8 @@ impl PoolReconciler {
                     return Err(Error::Peer(error));
                 }
                 let note = format!(
-                    "{error}: the pool goes without being taken out of {}; `dormouse pools remove \
-                     {}` takes it out later",
+                    "{error}: the pool goes without being taken out of {}; `DELETE /pools/{}` at \
+                     its coordinator takes it out later",
                     platform.name,
                     subject.object.name()
                 );

@@ -8,6 +8,7 @@ mod declare;
 mod document;
 mod drain;
 mod events;
+mod full;
 mod log;
 mod pools;
 mod register;

@@ -43,6 +43,9 @@ pub(crate) struct Line<'a> {
 /// Said when a result of an attempt is taken that had been given up.
 pub(crate) const LATE: &str = "an earlier attempt answered after all";
 
+/// How it begins to be said that an attempt never left.
+pub(crate) const HELD: &str = "not sent: ";
+
 /// Why a transition is made.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Why<'a> {

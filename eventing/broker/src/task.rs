@@ -259,6 +259,13 @@ pub enum Report {
         /// How long the function asks to be left alone (`Retry-After`).
         retry_after: Option<std::time::Duration>,
     },
+    /// It never left: whoever would take it is left alone. It does not count as an attempt.
+    Held {
+        /// By whom, and for how long, in words.
+        why: String,
+        /// After so long it may be tried again.
+        retry_after: std::time::Duration,
+    },
 }
 
 /// The open asks of a suspended task.

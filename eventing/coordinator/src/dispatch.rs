@@ -68,15 +68,19 @@ impl Coordinator {
             // the function hears of it.
             () = cancelled.cancelled() => return,
         };
-        if let Report::Failed { failure, .. } = &report {
-            tracing::warn!(
+        match &report {
+            Report::Failed { failure, .. } => tracing::warn!(
                 %task,
                 pool = &*name,
                 capability = &*capability,
                 outcome = ?failure.outcome,
                 error = failure.error.message,
                 "the attempt failed"
-            );
+            ),
+            Report::Held { why, .. } => {
+                tracing::debug!(%task, pool = &*name, why, "it was not sent");
+            }
+            Report::Completed(_) | Report::Replied { .. } | Report::Suspended(_) => {}
         }
         let mut delay = Duration::from_millis(50);
         loop {

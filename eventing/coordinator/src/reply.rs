@@ -82,9 +82,7 @@ pub(crate) fn no_answer(error: CallError) -> Report {
     match error {
         CallError::NotRun(why) => failed(why, Outcome::NotRun, false, None),
         CallError::Unknown(why) => failed(why, Outcome::Unknown, false, None),
-        CallError::Held { why, retry_after } => {
-            failed(why, Outcome::NotRun, false, Some(retry_after))
-        }
+        CallError::Held { why, retry_after } => Report::Held { why, retry_after },
     }
 }
 
@@ -309,7 +307,10 @@ mod tests {
 
     fn outcome(report: &Report) -> Option<(Outcome, bool)> {
         match report {
-            Report::Completed(_) | Report::Replied { .. } | Report::Suspended(_) => None,
+            Report::Completed(_)
+            | Report::Replied { .. }
+            | Report::Suspended(_)
+            | Report::Held { .. } => None,
             Report::Failed { failure, last, .. } => Some((failure.outcome, *last)),
         }
     }

@@ -6,6 +6,7 @@
 
 mod accept;
 mod awaiting;
+mod failing;
 mod ids;
 mod publish;
 mod queue;

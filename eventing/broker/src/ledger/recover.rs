@@ -5,6 +5,7 @@ use std::sync::Arc;
 use dormouse_contract::task::{Failed, Outcome, TaskError};
 use rusqlite::Result;
 
+use super::failing::Failure;
 use super::{Ids, Ledger, Live};
 use crate::history::Why;
 use crate::retry::{FailedAttempt, Next, decide, millis};
@@ -75,6 +76,7 @@ impl Ledger {
             attempt: live.attempt,
             started_at: live.started_at,
             outcome: Outcome::Unknown,
+            held: false,
             last: false,
             retry_after: None,
             jitter: 0.0,
@@ -97,7 +99,7 @@ impl Ledger {
                     },
                     outcome: Outcome::Unknown,
                 };
-                self.attempt_failed(task, &live, failure, false, None, now)
+                self.attempt_failed(task, &live, failure, Failure::default(), now)
                     .map(drop)
             }
         }

@@ -35,7 +35,7 @@ const MOST_ERROR_DATA: usize = 1_024;
 pub enum Selection {
     /// This one.
     One(TaskId),
-    /// Those that match, the newest first; `dead` is implied. At most 1,000 at a time.
+    /// Those that match, the oldest first; `dead` is implied. At most 1,000 at a time.
     Matching(TaskFilter),
 }
 

@@ -1,18 +1,14 @@
 //! Settling: the one place where a task ends, or comes back for another attempt.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use dormouse_contract::suspension::DIFFERENT_REPLAY;
 use dormouse_contract::task::{Failed, Outcome};
 use rusqlite::Result;
 
+use super::failing::Failure;
 use super::{Entry, Ledger, Live};
 use crate::effect::Effect;
 use crate::event::NewEvent;
 use crate::history::{Actor, LATE, Why, append};
-use crate::lane::{Turn, Waiting};
-use crate::retry::{FailedAttempt, Next, decide};
 use crate::store::{Fate, Row, Update};
 use crate::task::{AttemptToken, Ending, Millis, Report, State, TaskId, Work};
 use crate::transition::Change;
@@ -43,7 +39,17 @@ impl Ledger {
                     last,
                     retry_after,
                 },
-            ) => self.attempt_failed(task, &live, failure, last, retry_after, now),
+            ) => {
+                let how = Failure {
+                    held: false,
+                    last,
+                    retry_after,
+                };
+                self.attempt_failed(task, &live, failure, how, now)
+            }
+            (Some(live), Report::Held { why, retry_after }) => {
+                self.attempt_held(task, &live, why, retry_after, now)
+            }
             (Some(live), Report::Replied { reply, event }) => {
                 let (from, ending) = (State::Running, Ending::Completed(reply));
                 let by = Actor::Function;
@@ -57,7 +63,7 @@ impl Ledger {
                 self.take_reply(state, *event, now)
             }
             (Some(live), Report::Suspended(asks)) => self.suspend(task, &live, &asks, now),
-            (None, Report::Suspended(_) | Report::Failed { .. }) => Ok(None),
+            (None, Report::Suspended(_) | Report::Failed { .. } | Report::Held { .. }) => Ok(None),
         }
     }
 
@@ -100,97 +106,6 @@ impl Ledger {
             LATE,
             now,
         )
-    }
-
-    pub(super) fn attempt_failed(
-        &mut self,
-        task: TaskId,
-        live: &Live,
-        mut failure: Failed,
-        last: bool,
-        retry_after: Option<Duration>,
-        now: Millis,
-    ) -> Result<Option<State>> {
-        let attempt = FailedAttempt {
-            attempt: live.attempt,
-            started_at: live.started_at,
-            outcome: failure.outcome,
-            last,
-            retry_after,
-            jitter: rand::random(),
-        };
-        let outcome = Some(failure.outcome);
-        match decide(&live.delivery, attempt, now) {
-            Next::Retry(at) => {
-                let why = format!("attempt {} failed: {}", live.attempt, failure.error.message);
-                let words = &why;
-                self.retry(task, live, at, Why { words, outcome }, now)
-            }
-            Next::Fail(reason) => {
-                // Whatever became of the last attempt: an earlier round ran, and of the attempts
-                // of this one only what is repeatable has others before it that may have run.
-                let may_have_run = live.round > 1 || (live.attempt > 1 && live.delivery.repeatable);
-                if failure.outcome == Outcome::NotRun && may_have_run {
-                    failure.outcome = Outcome::Unknown;
-                }
-                let why = format!("{}: {reason}", failure.error.message);
-                let ending = Ending::Failed(failure);
-                self.end(
-                    task,
-                    State::Running,
-                    ending,
-                    Some(live),
-                    Actor::Broker,
-                    Why {
-                        words: &why,
-                        outcome,
-                    },
-                    now,
-                )
-            }
-        }
-    }
-
-    pub(super) fn retry(
-        &mut self,
-        task: TaskId,
-        live: &Live,
-        at: Millis,
-        why: Why<'_>,
-        now: Millis,
-    ) -> Result<Option<State>> {
-        let Some(to) = State::Running.after(Change::Retry) else {
-            return Ok(None);
-        };
-        self.store_live(task)?;
-        let mut history = String::new();
-        append(&mut history, now, to, Actor::Broker, why);
-        let update = Update {
-            task,
-            from: State::Running,
-            to,
-            due: at,
-            ending: None,
-            fate: Fate::None,
-            history: &history,
-            now,
-        };
-        if !self.store.update(&update)? {
-            return Ok(None);
-        }
-        self.finish(task);
-        self.tell(Effect::Paused(task));
-        self.moved(task, &live.pool, &live.capability, to);
-        let waiting = Waiting {
-            task,
-            turn: Turn {
-                principal: Arc::clone(&live.principal),
-                is_event: live.is_event,
-            },
-            order: live.order,
-        };
-        self.requeue(&live.pool, waiting, at, now);
-        Ok(Some(to))
     }
 
     /// Ends a task. `None`: it is no longer in the state expected, or the table forbids it.

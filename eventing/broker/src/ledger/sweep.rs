@@ -6,6 +6,7 @@ use dormouse_contract::task::{Failed, Outcome, TaskError};
 use rusqlite::Result;
 
 use super::Ledger;
+use super::failing::Failure;
 use crate::event::Seq;
 use crate::history::Actor;
 use crate::retry::millis;
@@ -159,7 +160,7 @@ impl Ledger {
             self.tell(crate::effect::Effect::Aborted(task));
             let why = "the dispatcher gave no answer in time: whether the call ran is not known";
             let failure = failed(why, Outcome::Unknown);
-            self.attempt_failed(task, &live, failure, false, None, now)?;
+            self.attempt_failed(task, &live, failure, Failure::default(), now)?;
         }
         Ok(())
     }

@@ -71,14 +71,14 @@ impl Store {
         Ok(changed == 1)
     }
 
-    /// The open dead letters that match, the newest first.
+    /// The open dead letters that match, the oldest first, so that what has an order keeps it.
     pub(crate) fn dead_letters(&self, filter: &TaskFilter) -> Result<Vec<TaskId>> {
         let filter = TaskFilter {
             dead: true,
             limit: Some(filter.limit.unwrap_or(MOST).min(MOST)),
             ..filter.clone()
         };
-        read::ids(&self.conn, &filter)
+        read::oldest(&self.conn, &filter)
     }
 
     /// Gives a redriven task what the one before asked, was answered and stepped.

@@ -23,6 +23,13 @@ const TAKEN: &str = "id < coalesce(?1, x'ffffffffffffffffffffffffffffffff')
     AND (?2 IS NULL OR pool = ?2) AND (?3 IS NULL OR state = ?3) AND (?4 IS NULL OR principal = ?4)
     AND (?5 IS NULL OR capability = ?5) AND id >= coalesce(?8, x'')";
 
+/// Which tasks come first.
+#[derive(Clone, Copy)]
+enum First {
+    Newest,
+    Oldest,
+}
+
 /// A connection that only reads.
 pub(crate) fn connect(path: &std::path::Path) -> std::result::Result<Connection, Error> {
     let conn = super::open::connect(path)?;
@@ -32,20 +39,25 @@ pub(crate) fn connect(path: &std::path::Path) -> std::result::Result<Connection,
 
 pub(crate) fn list(conn: &Connection, filter: &TaskFilter) -> Result<Vec<TaskRecord>> {
     let limit = filter.limit.unwrap_or(PAGE).min(PAGE);
-    filtered(conn, COLUMNS, filter, limit, |row| record(row, false))
+    let first = First::Newest;
+    filtered(conn, COLUMNS, filter, (first, limit), |row| {
+        record(row, false)
+    })
 }
 
-/// The ids of the tasks that a filter takes, the newest first.
-pub(super) fn ids(conn: &Connection, filter: &TaskFilter) -> Result<Vec<TaskId>> {
+/// The ids of the tasks that a filter takes, the oldest first.
+pub(super) fn oldest(conn: &Connection, filter: &TaskFilter) -> Result<Vec<TaskId>> {
     let limit = filter.limit.unwrap_or(PAGE);
-    filtered(conn, "id", filter, limit, |row| {
+    filtered(conn, "id", filter, (First::Oldest, limit), |row| {
         row.get(0).map(TaskId::from_bytes)
     })
 }
 
 /// How many tasks a filter takes.
 pub(crate) fn count(conn: &Connection, filter: &TaskFilter) -> Result<u64> {
-    let counted = filtered(conn, "count(*)", filter, 1, |row| row.get::<_, i64>(0))?;
+    let counted = filtered(conn, "count(*)", filter, (First::Oldest, 1), |row| {
+        row.get::<_, i64>(0)
+    })?;
     Ok(counted.first().map_or(0, |count| count.unsigned_abs()))
 }
 
@@ -53,7 +65,7 @@ fn filtered<T>(
     conn: &Connection,
     columns: &str,
     filter: &TaskFilter,
-    limit: usize,
+    (first, limit): (First, usize),
     read: impl FnMut(&rusqlite::Row<'_>) -> Result<T>,
 ) -> Result<Vec<T>> {
     // Said in words that SQLite finds the indexes by.
@@ -66,8 +78,12 @@ fn filtered<T>(
         Some(source) => Some(format!("event/{source}")),
         None => filter.principal.clone(),
     };
+    let direction = match first {
+        First::Newest => "DESC",
+        First::Oldest => "ASC",
+    };
     conn.prepare_cached(&format!(
-        "SELECT {columns} FROM tasks WHERE {TAKEN} AND {event} {dead} ORDER BY id DESC LIMIT ?7"
+        "SELECT {columns} FROM tasks WHERE {TAKEN} AND {event} {dead} ORDER BY id {direction} LIMIT ?7"
     ))?
     .query_map(
         params![

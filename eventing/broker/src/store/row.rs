@@ -9,6 +9,7 @@ use dormouse_contract::trace::TraceParent;
 use rusqlite::types::Type;
 use rusqlite::{Connection, Error, OptionalExtension as _, Result};
 
+use super::Store;
 use crate::event::{Seq, Way};
 use crate::lane::{Order, Turn, Waiting};
 use crate::task::{AttemptToken, Ending, Millis, State, TaskId, Work};
@@ -175,4 +176,14 @@ fn parsed<T, E: std::error::Error + Send + Sync + 'static>(
 ) -> Result<T> {
     parse(text)
         .map_err(|error| Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))
+}
+
+impl Store {
+    /// The newest attempt of a task does not count.
+    pub(crate) fn take_back_attempt(&self, task: TaskId) -> Result<()> {
+        self.conn
+            .prepare_cached("UPDATE tasks SET attempt = attempt - 1 WHERE id = ?1 AND attempt > 0")?
+            .execute([task.as_bytes()])
+            .map(drop)
+    }
 }

@@ -107,16 +107,16 @@ async fn dead_letters_are_redriven_and_discarded_by_filter() {
         pool: Some("pool".to_owned()),
         ..TaskFilter::default()
     };
-    let newest = TaskFilter {
+    let oldest = TaskFilter {
         limit: Some(1),
         ..of_pool.clone()
     };
     let discarded = bench
         .broker
-        .discard(Selection::Matching(newest), "no use")
+        .discard(Selection::Matching(oldest), "no use")
         .await;
-    assert_eq!(discarded.unwrap(), [tasks[2]]);
-    let record = bench.broker.task(tasks[2]).await.unwrap().unwrap();
+    assert_eq!(discarded.unwrap(), [tasks[0]]);
+    let record = bench.broker.task(tasks[0]).await.unwrap().unwrap();
     assert_eq!(
         (record.state, record.dead_letter),
         (State::Failed, Some(DeadLetter::Discarded))
@@ -129,9 +129,32 @@ async fn dead_letters_are_redriven_and_discarded_by_filter() {
         .unwrap();
     assert_eq!(
         redriven.iter().map(|pair| pair.0).collect::<Vec<_>>(),
-        [tasks[0]]
+        [tasks[2]]
     );
     assert_eq!(dead(&bench).await, [tasks[1]]);
+}
+
+#[tokio::test]
+async fn what_has_an_order_is_redriven_in_it() {
+    let mut bench = bench(1, 10).await;
+    let ordered = || dormouse_broker::Route {
+        ordered: true,
+        ..route("pool")
+    };
+    let mut tasks = Vec::new();
+    for id in ["1", "2", "3"] {
+        publish(&bench, event(id, vec![ordered()])).await;
+        tasks.push(fail(&mut bench, 2).await);
+    }
+    let all = Selection::Matching(TaskFilter::default());
+    let redriven = bench.broker.redrive(all).await.unwrap();
+    let old: Vec<_> = redriven.iter().map(|pair| pair.0).collect();
+    assert_eq!(old, tasks);
+    for (_, new) in redriven {
+        let claim = bench.claim().await;
+        assert_eq!(claim.task, new);
+        bench.settle(&claim, Report::Completed(Bytes::new())).await;
+    }
 }
 
 fn refused() -> Report {

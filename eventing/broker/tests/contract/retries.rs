@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dormouse_broker::{Accepted, Ending, State, TaskFilter};
+use dormouse_broker::{Accepted, Ending, Report, State, TaskFilter};
 use dormouse_contract::task::Outcome;
 
 use crate::stage::*;
@@ -55,6 +55,52 @@ async fn attempts_end_and_leave_a_dead_letter() {
     let record = bench.broker.task(task.id).await.unwrap().unwrap();
     assert_eq!(record.attempt, 3);
     assert!(record.history.last().unwrap().why.contains("used up"));
+}
+
+#[tokio::test]
+async fn what_never_left_uses_up_no_attempt() {
+    let mut bench = bench(1, 10).await;
+    let mut task = task();
+    policy(&mut task).retries = 0;
+    bench.broker.accept(task.clone()).await.unwrap();
+    for _ in 0..3 {
+        let held = Report::Held {
+            why: "left alone".to_owned(),
+            retry_after: Duration::from_millis(1),
+        };
+        let claim = bench.claim().await;
+        assert_eq!((claim.task, claim.attempt), (task.id, 1));
+        assert_eq!(bench.settle(&claim, held).await, Some(State::Accepted));
+    }
+    let claim = bench.claim().await;
+    assert_eq!(claim.attempt, 1);
+    assert_eq!(bench.settle(&claim, done()).await, Some(State::Completed));
+    let record = bench.broker.task(task.id).await.unwrap().unwrap();
+    assert_eq!((record.attempt, record.attempts.len()), (1, 1));
+    let said = record
+        .history
+        .iter()
+        .filter(|it| it.why.contains("left alone"));
+    assert_eq!(said.count(), 3);
+}
+
+#[tokio::test]
+async fn what_never_leaves_ends_with_the_budget_and_did_not_run() {
+    let mut bench = bench(1, 10).await;
+    let mut task = repeatable(task());
+    policy(&mut task).total_budget = Some(Duration::from_secs(10));
+    let mut waiter = bench.broker.wait(task.id);
+    bench.broker.accept(task.clone()).await.unwrap();
+    let claim = bench.claim().await;
+    let held = Report::Held {
+        why: "left alone".to_owned(),
+        retry_after: Duration::from_secs(15),
+    };
+    assert_eq!(bench.settle(&claim, held).await, Some(State::Failed));
+    let Ending::Failed(failed) = ending(&mut waiter).await.1 else {
+        panic!("it never leaves");
+    };
+    assert_eq!(failed.outcome, Outcome::NotRun);
 }
 
 #[tokio::test]

@@ -84,7 +84,7 @@ pub struct Redriven {
 /// The answer of `POST /dead-letters/redrive`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RedrivenPage {
-    /// Those that run again, the newest first.
+    /// Those that run again, the oldest first.
     pub redriven: Vec<Redriven>,
     /// How many others that fit are left: ask again for them.
     pub left: u64,
@@ -100,7 +100,7 @@ pub struct Discarded {
 /// The answer of `POST /dead-letters/discard`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DiscardedPage {
-    /// Those that were discarded, the newest first.
+    /// Those that were discarded, the oldest first.
     pub discarded: Vec<Discarded>,
     /// How many others that fit are left: ask again for them.
     pub left: u64,

@@ -130,7 +130,7 @@ async fn an_endpoint_that_is_away_is_left_out_and_back_when_it_answers() {
     let instances = stage.coordinator.instances("away").unwrap();
     assert_eq!(instances.state(), "failing");
     let hurried = Delivery {
-        retries: 0,
+        total_budget: Some(Duration::from_millis(500)),
         ..Delivery::default()
     };
     let Ending::Failed(failed) = stage.call_with(hurried).await else {
@@ -152,8 +152,10 @@ async fn an_endpoint_that_answers_with_errors_is_left_alone_although_its_probe_i
     let (agent, stage) = (Agent::start().await, Stage::open().await);
     stage.register(agent.row(json!({}))).await;
     agent.seen.ailing.store(502, Ordering::Relaxed);
+    // What is held is not repeated either: it would be after the pause.
     let once = Delivery {
         retries: 0,
+        timeout: Duration::from_secs(10),
         ..Delivery::default()
     };
     for _ in 0..3 {

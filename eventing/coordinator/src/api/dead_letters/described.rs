@@ -116,7 +116,7 @@ fn many() -> [Operation; 2] {
                 Tag::DeadLetters,
                 "redriveDeadLetters",
                 "Redrive dead letters",
-                "Runs all that fit again, the newest first, at most 100 in a request. When the \
+                "Runs all that fit again, the oldest first, at most 100 in a request. When the \
                  platform can take no more of them it stops there, and the answer says how many \
                  are left.",
             )
@@ -141,7 +141,7 @@ fn many() -> [Operation; 2] {
                 Tag::DeadLetters,
                 "discardDeadLetters",
                 "Discard dead letters",
-                "Takes all that fit off the list, the newest first, at most 100 in a request.",
+                "Takes all that fit off the list, the oldest first, at most 100 in a request.",
             )
             .takes(words, vec![filter()])
             .answers(

@@ -12,6 +12,7 @@ pub mod crd;
 pub mod leader;
 pub mod mcp_server;
 pub mod object;
+pub mod platform;
 pub mod pool;
 
 pub use agent_pool::AgentPool;

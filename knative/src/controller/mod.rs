@@ -28,9 +28,12 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use stores::api;
 pub use stores::{Requests, Stores};
+pub(crate) use watch::watch;
 
 use crate::coordinator_client::{self, CoordinatorClient};
+use crate::platform::reconcile::PlatformReconciler;
 use crate::pool::knative;
 use crate::pool::reconcile::PoolReconciler;
 use apply::Applier;
@@ -62,6 +65,16 @@ pub fn words(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) => status.message.clone(),
         other => other.to_string(),
+    }
+}
+
+/// Why the API server refuses, in one CamelCase word.
+#[must_use]
+pub fn refusal(error: &kube::Error) -> &'static str {
+    match error {
+        kube::Error::Api(status) if status.code == 409 => "NameTaken",
+        kube::Error::Api(_) => "Refused",
+        _ => "Unreachable",
     }
 }
 
@@ -147,6 +160,16 @@ pub async fn run(
     }
     tracing::info!(pools = cluster.stores.pools.len(), "reconciling");
     let pools = Arc::new(PoolReconciler::new(Arc::clone(&cluster)));
+    let servers = Arc::new(PlatformReconciler::new(Arc::clone(&cluster)));
+    let servers = drive(
+        cluster.stores.servers.clone(),
+        queues.servers,
+        move |server| {
+            let reconciler = Arc::clone(&servers);
+            async move { reconciler.reconcile(&server).await }.boxed()
+        },
+        stop,
+    );
     let pools = drive(
         cluster.stores.pools.clone(),
         queues.pools,
@@ -156,7 +179,7 @@ pub async fn run(
         },
         stop,
     );
-    pools.await;
+    tokio::join!(pools, servers);
     watches.shutdown().await;
     Ok(())
 }
@@ -178,6 +201,9 @@ pub async fn drive<K, R>(
         .map(Ok::<_, std::convert::Infallible>)
         .boxed();
     let observed = |object: Arc<K>, backoffs: Arc<Backoffs>| {
+        if is_paused(object.as_ref()) {
+            return async { Ok(Action::await_change()) }.boxed();
+        }
         let (began, work) = (Instant::now(), reconcile(Arc::clone(&object)));
         async move {
             let done = work.await;
@@ -201,6 +227,11 @@ pub async fn drive<K, R>(
     )
     .for_each(async |_| {})
     .await;
+}
+
+fn is_paused<K: Resource>(object: &K) -> bool {
+    let paused = object.annotations().get(names::PAUSED);
+    paused.is_some_and(|it| it == "true") && object.meta().deletion_timestamp.is_none()
 }
 
 fn key<K: Resource>(object: &K) -> String {

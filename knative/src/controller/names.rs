@@ -29,6 +29,10 @@ pub const REVISION: &str = "dormouse.dev/revision";
 /// The annotation of a revision that tells its secrets from others.
 pub const SECRETS: &str = "dormouse.dev/secrets";
 
+/// The annotation of an AgentPool or MCPServer that the operator is to leave as it is, with all
+/// that was made for it: `true`. One that is deleted goes all the same.
+pub const PAUSED: &str = "dormouse.dev/paused";
+
 /// The names of an object.
 pub type Labels = BTreeMap<String, String>;
 
@@ -42,6 +46,14 @@ pub fn pool_labels(namespace: &str, pool: &str) -> Labels {
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into()
+}
+
+/// The labels of what is made for an MCPServer.
+#[must_use]
+pub fn server_labels(server: &str) -> Labels {
+    [(MANAGED_BY, MANAGER), (SERVER, server)]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
 }
 
 /// The Secret of an AgentPool.

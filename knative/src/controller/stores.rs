@@ -1,5 +1,7 @@
 //! What is watched, and whom a change concerns.
 
+use std::sync::{Arc, OnceLock};
+
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::core::NamespaceResourceScope;
 use kube::runtime::reflector::{ObjectRef, Store};
@@ -10,6 +12,7 @@ use tokio::task::JoinSet;
 
 use super::names;
 use super::watch::watch;
+use crate::platform::made::Made;
 use crate::pool::knative::{Revision, Service, Trigger};
 use crate::{AgentPool, McpServer};
 
@@ -60,6 +63,14 @@ impl Requests {
         }
     }
 
+    fn servers_of(&self, servers: &Store<McpServer>, namespace: Option<&str>) {
+        for server in servers.state() {
+            if server.metadata.namespace.as_deref() == namespace {
+                let _ = self.servers.send(ObjectRef::from_obj(server.as_ref()));
+            }
+        }
+    }
+
     fn pools_of(&self, pools: &Store<AgentPool>, namespace: Option<&str>) {
         for pool in pools.state() {
             if namespace.is_none() || pool.metadata.namespace.as_deref() == namespace {
@@ -85,6 +96,8 @@ pub struct Stores {
     pub secrets: Store<Secret>,
     /// The ConfigMaps that the operator has made.
     pub config_maps: Store<ConfigMap>,
+    /// What the operator has made for MCPServers, but for their Secrets.
+    pub made: Made,
     /// ConfigMap `knative-serving/config-defaults`, if it is there.
     pub knative_defaults: Store<ConfigMap>,
 }
@@ -101,14 +114,22 @@ impl Stores {
         let ours = || watcher::Config::default().labels(&made_by_us());
         let makers = || requests.clone();
         let to = requests.clone();
+        // Pools and MCPServers ask for each other, and one of them is watched first.
+        let known = Arc::new(OnceLock::<Store<McpServer>>::new());
+        let of = Arc::clone(&known);
         let pools = watch(watches, api(client, namespace), all(), move |pool| {
             let _ = to.pools.send(ObjectRef::from_obj(pool));
+            if let Some(servers) = of.get() {
+                to.servers_of(servers, pool.metadata.namespace.as_deref());
+            }
         });
         let (to, of) = (requests.clone(), pools.clone());
         let servers = watch(watches, api(client, namespace), all(), move |server| {
             let _ = to.servers.send(ObjectRef::from_obj(server));
             to.pools_of(&of, server.metadata.namespace.as_deref());
         });
+        // It is set nowhere else.
+        let _ = known.set(servers.clone());
         let to = makers();
         let services = watch(watches, api(client, namespace), ours(), move |it| {
             to.makers_of(it);
@@ -147,6 +168,7 @@ impl Stores {
             triggers,
             secrets,
             config_maps,
+            made: Made::watch(client, namespace, requests, watches),
             knative_defaults,
         }
     }
@@ -161,6 +183,7 @@ impl Stores {
             self.revisions.wait_until_ready(),
             self.secrets.wait_until_ready(),
             self.config_maps.wait_until_ready(),
+            self.made.ready(),
             self.knative_defaults.wait_until_ready(),
             async {
                 match &self.triggers {
@@ -181,7 +204,7 @@ fn made_by_us() -> String {
 }
 
 /// A kind in one namespace, or in all.
-fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>
+pub fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
 {

@@ -10,7 +10,7 @@ use super::service::{Deployment, service};
 use super::status::Findings;
 use super::{registration, scaling, timeout};
 use crate::conditions::Finding;
-use crate::controller::{Error, names, words};
+use crate::controller::{Error, names, refusal, words};
 
 impl PoolReconciler {
     /// Makes Secret and Knative Service what they should be. Returns the secrets and the time that
@@ -91,14 +91,5 @@ impl PoolReconciler {
     fn is_name_taken(&self, subject: &Subject<'_>) -> bool {
         let key = ObjectRef::new(subject.object.name()).within(subject.namespace);
         self.cluster.stores.servers.get(&key).is_some()
-    }
-}
-
-/// Why the API server refuses, in one CamelCase word.
-pub(super) fn refusal(error: &kube::Error) -> &'static str {
-    match error {
-        kube::Error::Api(status) if status.code == 409 => "NameTaken",
-        kube::Error::Api(_) => "Refused",
-        _ => "Unreachable",
     }
 }

@@ -4,14 +4,13 @@ use dormouse_contract::filter::Trigger;
 use dormouse_pool::{Container, Pool};
 use serde_json::Value;
 
-use super::deploy::refusal;
 use super::manifest::Known;
 use super::reconcile::{PoolReconciler, Subject};
 use super::servers::Platforms;
 use super::status::Findings;
 use super::{observe, trigger};
 use crate::conditions::Finding;
-use crate::controller::{Error, words};
+use crate::controller::{Error, refusal, words};
 
 impl PoolReconciler {
     /// Makes the Knative Triggers what they should be, and takes out those that should not be.

@@ -2,6 +2,7 @@
 
 use dormouse_operator::AgentPool;
 use dormouse_operator::agent_pool::{Check, State};
+use dormouse_operator::controller::names;
 use dormouse_operator::pool::knative::{Service, Trigger};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8s_openapi::api::events::v1::Event;
@@ -55,6 +56,7 @@ async fn a_pool_comes_is_known_and_goes() {
 
     awake(&scene).await;
     drift(&scene).await;
+    paused(&scene).await;
     gone(&scene).await;
     scene.end().await;
 }
@@ -130,6 +132,33 @@ async fn drift(scene: &Scene) {
         .until::<Service>("educational", "there", |_| true)
         .await;
     assert_eq!(service.metadata.generation, generation);
+}
+
+/// What is paused is left as it is.
+async fn paused(scene: &Scene) {
+    let annotated = |value: &str| json!({"metadata": {"annotations": {names::PAUSED: value}}});
+    let change = annotated("true");
+    scene.change::<AgentPool>("educational", change).await;
+    let before = scene.server.requests().len();
+    let changed = json!({"spec": {"template": {"spec": {"containerConcurrency": 77}}}});
+    scene.change::<Service>("educational", changed).await;
+    let other = json!({"image": "x", "delivery": {"timeout": "4h"}});
+    scene.make_pool("another", other).await;
+    scene
+        .until_told("another", Check::ServiceReady, "TimeoutTooLong")
+        .await;
+    let requests = scene.server.requests().split_off(before);
+    assert!(
+        !requests.contains(&"patch services/".to_owned()),
+        "{requests:#?}"
+    );
+    let change = annotated("false");
+    scene.change::<AgentPool>("educational", change).await;
+    scene
+        .until::<Service>("educational", "repaired", |service| {
+            service.spec["template"]["spec"]["containerConcurrency"] == 10
+        })
+        .await;
 }
 
 /// It is taken out before it goes.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dormouse_operator::agent_pool::Check;
 use dormouse_operator::conditions::Condition;
-use dormouse_operator::controller;
+use dormouse_operator::controller::{self, names};
 use dormouse_operator::pool::knative::Service;
 use dormouse_operator::{AgentPool, McpServer};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
@@ -90,7 +90,7 @@ impl Scene {
             .expect("a namespace");
     }
 
-    /// A platform whose coordinator is the peer.
+    /// A platform whose coordinator is the peer, and whose pod the operator does not make.
     pub async fn make_platform(&self, spec: Value) {
         let token: Secret = read(json!({
             "metadata": {"name": "platform-token", "labels":
@@ -98,7 +98,10 @@ impl Scene {
             "stringData": {"token": "open-sesame"},
         }));
         self.create(&token).await;
-        self.create(&McpServer::new("platform", spec)).await;
+        let mut server = McpServer::new("platform", spec);
+        let paused = (names::PAUSED.to_owned(), "true".to_owned());
+        server.metadata.annotations = Some([paused].into());
+        self.create(&server).await;
         let status = json!({"coordinatorUrl": self.peer.url});
         self.set_status::<McpServer>("platform", status).await;
     }

@@ -1,8 +1,8 @@
 //! A million waiting events: how fast a broker takes and hands out events beside them, against one
 //! where nothing waits, and how much memory they take.
 //!
-//! Both sides run in turn, several rounds; what counts is the ratio of each round. Between two turns
-//! is a rest: a log that is still being copied into its database would slow the other side down.
+//! Both sides run in turn, now this one first and now that one; what counts is the ratio of each
+//! round. Between two turns is a rest: a log that is still being copied into its database would slow the other side down.
 //! The memory is that of the whole process, with what the benchmark itself needs.
 //! `cargo bench -p dormouse-broker --bench backlog`
 
@@ -29,7 +29,7 @@ use tokio::task::JoinSet;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const WAITING: usize = 1_000_000;
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 8;
 const REST: Duration = Duration::from_secs(2);
 /// Events taken in and handed out a round.
 const EVENTS: usize = 20_000;
@@ -56,14 +56,14 @@ async fn measure() {
     let empty = Side::open(0).await;
     let (mut taken, mut handed_out) = (Vec::new(), Vec::new());
     for round in 0..=ROUNDS {
-        let ours = rested(full.take_in()).await;
-        let theirs = rested(empty.take_in()).await;
-        let out = rested(full.hand_out()).await;
-        let beside = rested(empty.hand_out()).await;
+        // Who comes second finds the disk and the processors as the first one left them.
+        let is_full_first = round % 2 == 0;
+        let taken_in = turns(is_full_first, full.take_in(), empty.take_in()).await;
+        let settled = turns(is_full_first, full.hand_out(), empty.hand_out()).await;
         // The first round warms both sides up.
         if round > 0 {
-            taken.push((ours, theirs));
-            handed_out.push((out, beside));
+            taken.push(taken_in);
+            handed_out.push(settled);
         }
     }
     println!("taken in, {PRODUCERS} at a time: {}", ratio(taken));
@@ -75,6 +75,21 @@ async fn measure() {
     println!("bar: 0.80, 100 MB");
     full.broker.stop().await;
     empty.broker.stop().await;
+}
+
+/// Both sides' turns, in this order.
+async fn turns(
+    is_full_first: bool,
+    full: impl Future<Output = f64>,
+    empty: impl Future<Output = f64>,
+) -> (f64, f64) {
+    if is_full_first {
+        let full = rested(full).await;
+        (full, rested(empty).await)
+    } else {
+        let empty = rested(empty).await;
+        (rested(full).await, empty)
+    }
 }
 
 async fn rested(turn: impl Future<Output = f64>) -> f64 {

@@ -112,3 +112,24 @@ pub(crate) fn checkpoint(conn: &Connection) -> rusqlite::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sqlite_is_compiled_with_a_cache_for_each_connection() {
+        let conn = Connection::open_in_memory().unwrap();
+        let mut asked = conn.prepare("PRAGMA compile_options").unwrap();
+        let options: Vec<String> = asked
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        let shared = "ENABLE_MEMORY_MANAGEMENT";
+        assert!(
+            !options.iter().any(|option| option == shared),
+            "SQLite shares one cache: is .cargo/config.toml read? {options:?}"
+        );
+    }
+}

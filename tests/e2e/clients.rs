@@ -311,6 +311,7 @@ impl Seen {
 
         self.of("cancelled", "sleep");
         self.only("closed");
-        assert_eq!(self.all("errored").next(), None, "{self:#?}");
+        let errors: Vec<_> = self.all("errored").collect();
+        assert!(errors.is_empty(), "{errors:#?} in {self:#?}");
     }
 }

@@ -23,6 +23,7 @@ mod arrivals;
 mod bad_events;
 mod bad_functions;
 mod bad_input;
+mod cesql_cases;
 mod chaos;
 mod cli;
 mod cli_events;

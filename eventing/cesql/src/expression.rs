@@ -67,7 +67,8 @@ impl Expression {
     /// Evaluates the expression for an event.
     ///
     /// The time it takes grows with the size of the expression times that of the values it reads,
-    /// whatever they are. Memory is only allocated where a function makes a new text.
+    /// whatever they are. Memory is only allocated for a new text: that of a function which changes
+    /// one, or of an Integer that is cast to a String.
     pub fn evaluate<'a, A: Attributes + ?Sized>(&'a self, event: &'a A) -> Evaluation<'a> {
         let (value, error) = evaluate::conclude(&self.root, event);
         Evaluation { value, error }

@@ -30,7 +30,8 @@ async fn programs_that_break_the_contract() {
         let platform = match mode {
             "missing" => with_missing_program().await,
             "silence" => {
-                let impatient = broken.with("delivery.timeout", json!("1s"));
+                // It has to start in this time.
+                let impatient = broken.with("delivery.timeout", json!("5s"));
                 Platform::start([Pool::fixture("fixture"), impatient]).await
             }
             _ => Platform::start([Pool::fixture("fixture"), broken]).await,

@@ -10,6 +10,9 @@ use crate::pools::Pool;
 /// What it takes.
 pub const TYPE: &str = "com.example.flaky";
 
+/// How long it may take, which includes that it starts, on a slow machine too.
+const PATIENCE: &str = "5s";
+
 /// A pool that fails in these ways, one a delivery, and then succeeds. It writes what it got to
 /// `log` in the folder.
 pub fn flaky(platform: &Platform, ways: &[&str]) -> Pool {
@@ -21,7 +24,7 @@ pub fn flaky(platform: &Platform, ways: &[&str]) -> Pool {
         .with("run.listen", json!("port"))
         .with(
             "delivery",
-            json!({"timeout": "1s", "retry": 4, "backoffDelay": "10ms"}),
+            json!({"timeout": PATIENCE, "retry": 4, "backoffDelay": "10ms"}),
         )
         .with(
             "triggers",
@@ -113,7 +116,7 @@ async fn the_delivery_log_tells_what_the_function_went_through() {
     compare(attempts, &seen(&platform));
     for (attempt, (outcome, named)) in attempts.iter().zip([
         ("unknown", Some("500")),
-        ("unknown", Some("1s")),
+        ("unknown", Some(PATIENCE)),
         ("unknown", Some("connection")),
         ("unknown", Some("429")),
         ("unknown", Some("no reply")),

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::http::get;
 use crate::modern::Modern;
-use crate::platform::{Platform, Setup};
+use crate::platform::{Platform, Setup, eventually};
 use crate::pools::Pool;
 use crate::session::{Session, text};
 
@@ -94,20 +94,21 @@ async fn a_tasks_history_tells_its_life() {
 
 #[tokio::test]
 async fn logs_are_json_when_asked_and_name_the_pool() {
-    let pool =
-        Pool::broken("talkative", "exit").with("delivery", json!({"retry": 0, "timeout": "1s"}));
+    let pool = Pool::broken("talkative", "exit").with("delivery", json!({"retry": 0}));
     let platform = Setup::new([pool])
         .argument("--log-format=json")
         .start()
         .await;
     let session = Session::open(platform.mcp()).await;
     session.call("misbehave", json!({})).await;
-    let log = platform.log();
-    let line = log
-        .lines()
-        .find(|line| line.contains("there is no such database"))
-        .expect("what the function said");
-    let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
+    let line = eventually("what the function said", async || {
+        let log = platform.log();
+        let mut lines = log.lines();
+        let said = lines.find(|line| line.contains("there is no such database"));
+        said.map(str::to_owned)
+    })
+    .await;
+    let line: serde_json::Value = serde_json::from_str(&line).expect("JSON");
     assert!(line.to_string().contains("talkative"), "{line}");
 }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::json;
 
+use crate::gate::Gate;
 use crate::platform::{Platform, Setup, eventually};
 use crate::pools::Pool;
 use crate::session::Session;
@@ -21,16 +22,15 @@ async fn an_idle_pool_goes_back_to_sleep() {
 
     let session = Session::open(platform.mcp()).await;
     for _ in 0..2 {
-        let (_, slow) = session.start(
-            "tools/call",
-            json!({"name": "sleep", "arguments": {"ms": 100}}),
-        );
+        let gate = Gate::shut(&platform);
+        let held = gate.call(&session);
         eventually("the pool to wake", async || {
             let pool = platform.pool("fixture").await?;
             (pool["state"] == "awake" && pool["instances"]["ready"] == 1).then_some(())
         })
         .await;
-        slow.await.expect("an answer");
+        gate.open();
+        held.await.expect("an answer");
         eventually("the pool to fall asleep", async || {
             let pool = platform.pool("fixture").await?;
             (pool["state"] == "asleep" && platform.processes().is_empty()).then_some(())
@@ -66,21 +66,15 @@ async fn a_pool_grows_with_its_calls_up_to_its_bound() {
         .with("scaling.concurrency", json!(1));
     let platform = Platform::start([pool]).await;
     let session = Session::open(platform.mcp()).await;
-    let call = || {
-        session
-            .start(
-                "tools/call",
-                json!({"name": "sleep", "arguments": {"ms": 300}}),
-            )
-            .1
-    };
-    let calls = [call(), call(), call(), call()];
+    let gate = Gate::shut(&platform);
+    let calls = [(); 4].map(|()| gate.call(&session));
     eventually("two instances and a queue", async || {
         let pool = platform.pool("fixture").await?;
         (pool["instances"]["ready"] == 2 && pool["running"] == 2 && pool["queued"] == 2)
             .then_some(())
     })
     .await;
+    gate.open();
     for call in calls {
         let answer = call.await.expect("an answer");
         assert_ne!(answer["result"]["isError"], true, "{answer}");

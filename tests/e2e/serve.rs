@@ -11,12 +11,13 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
+use crate::gate::Gate;
 use crate::http;
 use crate::outside::{Agent, free_port};
 use crate::platform::{Platform, Setup, eventually, program};
 use crate::session::{LEGACY, Session, text};
 
-/// Registers the agent as pool `away`, with these headers.
+/// Registers the agent as pool `away`, with these headers, and waits until its tools are offered.
 async fn register(platform: &Platform, agent: &Agent, headers: &[(&str, &str)]) {
     let row = json!({
         "pool_id": "away",
@@ -27,6 +28,17 @@ async fn register(platform: &Platform, agent: &Agent, headers: &[(&str, &str)]) 
     let coordinator = &platform.doors().coordinator;
     let joined = http::post(coordinator, "/pools", headers, &row.to_string()).await;
     assert_eq!(joined.status, 201, "{joined:?}");
+    offered(&platform.doors().admin, headers).await;
+}
+
+/// Waits until the gateway offers the agent's tools: it hears of the pool a moment after who
+/// registered it.
+async fn offered(admin: &str, headers: &[(&str, &str)]) {
+    eventually("its tools to be offered", async || {
+        let catalogue = http::send(Method::GET, admin, "/catalogue", headers, "").await;
+        catalogue.body.contains("\"echo\"").then_some(())
+    })
+    .await;
 }
 
 /// How often a counter's file was written to.
@@ -274,14 +286,9 @@ async fn the_next_process_waits_until_the_one_before_has_finished() {
     for door in [&doors.admin, &doors.coordinator, &doors.mcp] {
         assert_eq!(health(door).await.as_ref(), Some(&well), "{door}");
     }
-    let (file, gate) = (
-        platform.folder().join("count"),
-        platform.folder().join("gate"),
-    );
     let session = Session::open(platform.mcp()).await;
-    let arguments = json!({"file": file, "key": "k", "until": gate});
-    let call = json!({"name": "count", "arguments": arguments});
-    let (_, answer) = session.start("tools/call", call);
+    let gate = Gate::shut(&platform);
+    let answer = gate.call(&session);
     platform.task_in("count", "running").await;
 
     let next = Successor::start(&platform);
@@ -300,14 +307,13 @@ async fn the_next_process_waits_until_the_one_before_has_finished() {
         let stopping = state(door, "stopping").await;
         assert_eq!(stopping, [(503, json!("stopping")), (200, json!("ok"))]);
     }
-    fs::write(&gate, "").expect("a file");
+    gate.open();
     let answer = answer.await.expect("what ran is finished");
-    assert_eq!(text(&answer["result"]), "counted k");
+    assert_eq!(text(&answer["result"]), "counted held");
     assert_eq!(session.farewell().await, Some(CloseCode::Away));
     let status = eventually("the end", async || platform.ended()).await;
     assert!(status.success(), "{status}");
 
     assert_eq!(state(&next.admin, "ok").await, well);
-    let catalogue = http::get(&next.admin, "/catalogue").await;
-    assert!(catalogue.body.contains("\"echo\""), "{catalogue:?}");
+    offered(&next.admin, &[]).await;
 }

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::gate::Gate;
 use crate::platform::{Platform, Setup, eventually, program};
 use crate::pools::Pool;
 use crate::session::Session;
@@ -10,12 +11,15 @@ use crate::session::Session;
 async fn a_running_call_finishes_after_ctrl_c() {
     let mut platform = Platform::start([Pool::fixture("fixture")]).await;
     let session = Session::open(platform.mcp()).await;
-    let (_, call) = session.start(
-        "tools/call",
-        json!({"name": "sleep", "arguments": {"ms": 700}}),
-    );
-    platform.task_in("sleep", "running").await;
+    let gate = Gate::shut(&platform);
+    let call = gate.call(&session);
+    platform.task_in("count", "running").await;
     platform.interrupt();
+    eventually("it to be seen", async || {
+        platform.log().contains("Ctrl-C again").then_some(())
+    })
+    .await;
+    gate.open();
     let answer = call.await.expect("the call's answer before the end");
     assert_ne!(answer["result"]["isError"], true, "{answer}");
     let status = eventually("the end", async || platform.ended()).await;

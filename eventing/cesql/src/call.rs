@@ -98,6 +98,8 @@ impl<'a, A: Attributes + ?Sized> Arguments<'_, 'a, A> {
         for index in from..self.1.len() {
             if index > from {
                 self.0.keep(joined.push(delimiter))?;
+                let spent = self.0.work.spend(delimiter.len());
+                self.0.keep(spent)?;
             }
             let piece = self.text(index)?;
             self.0.keep(joined.push(&piece))?;
@@ -112,7 +114,10 @@ impl<'a, A: Attributes + ?Sized> Arguments<'_, 'a, A> {
 
     fn text(&mut self, index: usize) -> Option<Cow<'a, str>> {
         let text = self.0.text(&self.1[index]);
-        self.given(text)
+        let text = self.given(text)?;
+        let spent = self.0.work.spend(text.len());
+        self.0.keep(spent)?;
+        Some(text)
     }
 
     fn integer(&mut self, index: usize) -> Option<i32> {

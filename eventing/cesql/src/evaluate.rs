@@ -13,8 +13,8 @@ use core::cmp::Ordering;
 use crate::attributes::Attributes;
 use crate::error::Error;
 use crate::node::{Chain, Comparison, In, Like, Logic, Node, Product, Sum};
-use crate::pattern::TooManySteps;
 use crate::value::Value;
+use crate::work::{TooMuch, Work};
 
 /// An error and what stands beside it.
 #[derive(Debug)]
@@ -27,6 +27,12 @@ pub(crate) struct Failure<'a> {
 impl<'a> From<Error<'a>> for Failure<'a> {
     fn from(error: Error<'a>) -> Self {
         Self { error, value: None }
+    }
+}
+
+impl From<TooMuch> for Failure<'_> {
+    fn from(_: TooMuch) -> Self {
+        Error::Generic("the expression takes too many steps for this event").into()
     }
 }
 
@@ -50,12 +56,17 @@ pub(crate) struct Evaluator<'a, A: ?Sized> {
     event: &'a A,
     /// What ended the evaluation.
     pub(crate) failure: Option<Failure<'a>>,
+    /// What it may still cost.
+    pub(crate) work: Work,
 }
 
 impl<'a, A: Attributes + ?Sized> Evaluator<'a, A> {
     pub(crate) fn new(event: &'a A) -> Self {
-        let failure = None;
-        Self { event, failure }
+        Self {
+            event,
+            failure: None,
+            work: Work::default(),
+        }
     }
 
     /// Ends the evaluation.
@@ -77,10 +88,14 @@ impl<'a, A: Attributes + ?Sized> Evaluator<'a, A> {
     pub(crate) fn any(&mut self, node: &'a Node) -> Option<Value<'a>> {
         match node {
             Node::String(text) => Some(Value::String(Cow::Borrowed(text))),
-            Node::Attribute(name) => {
-                let value = self.event.get(name);
-                value.or_else(|| self.raise(Error::MissingAttribute(Cow::Borrowed(name))))
-            }
+            Node::Attribute(name) => match self.event.get(name) {
+                Some(Value::String(text)) => {
+                    self.work.allow(text.len());
+                    Some(Value::String(text))
+                }
+                Some(value) => Some(value),
+                None => self.raise(Error::MissingAttribute(Cow::Borrowed(name))),
+            },
             Node::Call(it) => self.call(it),
             Node::Integer(_) | Node::Negate(_) | Node::Product(_) | Node::Sum(_) => {
                 self.integer(node).map(Value::Integer)
@@ -159,12 +174,8 @@ impl<'a, A: Attributes + ?Sized> Evaluator<'a, A> {
 
     fn is_like(&mut self, like: &'a Like) -> Option<bool> {
         let text = self.text(&like.operand)?;
-        match like.pattern.matches(&text) {
-            Ok(matches) => Some(matches != like.negated),
-            Err(TooManySteps) => self.raise(Error::Generic(
-                "LIKE: the pattern takes too many steps for this text",
-            )),
-        }
+        let matches = like.pattern.matches(&text, &mut self.work);
+        Some(self.keep(matches)? != like.negated)
     }
 
     /// As `=`, but it is the left operand's type that is cast to (section 3.4.5).

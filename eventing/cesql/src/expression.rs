@@ -66,9 +66,9 @@ impl Expression {
 
     /// Evaluates the expression for an event.
     ///
-    /// The time it takes grows with the size of the expression times that of the values it reads,
-    /// whatever they are. Memory is only allocated for a new text: that of a function which changes
-    /// one, or of an Integer that is cast to a String.
+    /// The time it takes grows with the size of the expression times that of the values it reads, and
+    /// is [bounded](crate#bounds) beyond that. Memory is only allocated for a new text: that of a
+    /// function which changes one, or of an Integer that is cast to a String.
     pub fn evaluate<'a, A: Attributes + ?Sized>(&'a self, event: &'a A) -> Evaluation<'a> {
         let (value, error) = evaluate::conclude(&self.root, event);
         Evaluation { value, error }

@@ -8,12 +8,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// A part with `_` is compared at each place of the text. So many comparisons are always allowed;
-/// it takes a pattern made for the purpose to need as many.
-const ALLOWED: usize = 65_536;
-
-/// Beyond [`ALLOWED`], so many comparisons for each byte of the text.
-const PER_BYTE: usize = 16;
+use crate::work::{TooMuch, Work};
 
 /// The pattern of a `LIKE`, compiled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,10 +34,6 @@ enum Part {
     /// Characters, `None` for any one.
     Gapped(Box<[Option<char>]>),
 }
-
-/// The comparison was given up: it takes too many steps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct TooManySteps;
 
 impl Pattern {
     pub(crate) fn new(source: &str) -> Self {
@@ -74,25 +65,21 @@ impl Pattern {
         &self.source
     }
 
-    pub(crate) fn matches(&self, text: &str) -> Result<bool, TooManySteps> {
-        let mut steps = Steps(ALLOWED + PER_BYTE.saturating_mul(text.len()));
-        self.matches_within(text, &mut steps)
-    }
-
-    fn matches_within(&self, text: &str, steps: &mut Steps) -> Result<bool, TooManySteps> {
-        let Some(mut left) = self.first.strip_from_start(text, steps)? else {
+    /// A part with `_` is compared at each place of the text, which costs a step for each character.
+    pub(crate) fn matches(&self, text: &str, work: &mut Work) -> Result<bool, TooMuch> {
+        let Some(mut left) = self.first.strip_from_start(text, work)? else {
             return Ok(false);
         };
         let Some(Rest { middle, last }) = &self.rest else {
             return Ok(left.is_empty());
         };
         // What the last part needs is set aside, so that no part between takes of it.
-        let Some(end) = last.start_at_end(left, steps)? else {
+        let Some(end) = last.start_at_end(left, work)? else {
             return Ok(false);
         };
         left = &left[..end];
         for part in middle {
-            match part.strip_first_occurrence(left, steps)? {
+            match part.strip_first_occurrence(left, work)? {
                 Some(behind) => left = behind,
                 None => return Ok(false),
             }
@@ -120,15 +107,15 @@ impl Part {
     fn strip_from_start<'a>(
         &self,
         text: &'a str,
-        steps: &mut Steps,
-    ) -> Result<Option<&'a str>, TooManySteps> {
+        work: &mut Work,
+    ) -> Result<Option<&'a str>, TooMuch> {
         let wanted = match self {
             Self::Text(part) => return Ok(text.strip_prefix(&**part)),
             Self::Gapped(wanted) => wanted,
         };
         let mut letters = text.chars();
         for wanted in wanted {
-            steps.take()?;
+            work.spend(1)?;
             match letters.next() {
                 Some(letter) if wanted.is_none_or(|wanted| wanted == letter) => {}
                 Some(_) | None => return Ok(None),
@@ -138,14 +125,14 @@ impl Part {
     }
 
     /// Where the part starts, when the text ends with it.
-    fn start_at_end(&self, text: &str, steps: &mut Steps) -> Result<Option<usize>, TooManySteps> {
+    fn start_at_end(&self, text: &str, work: &mut Work) -> Result<Option<usize>, TooMuch> {
         let wanted = match self {
             Self::Text(part) => return Ok(text.strip_suffix(&**part).map(str::len)),
             Self::Gapped(wanted) => wanted,
         };
         let mut letters = text.chars();
         for wanted in wanted.iter().rev() {
-            steps.take()?;
+            work.spend(1)?;
             match letters.next_back() {
                 Some(letter) if wanted.is_none_or(|wanted| wanted == letter) => {}
                 Some(_) | None => return Ok(None),
@@ -158,30 +145,20 @@ impl Part {
     fn strip_first_occurrence<'a>(
         &self,
         text: &'a str,
-        steps: &mut Steps,
-    ) -> Result<Option<&'a str>, TooManySteps> {
+        work: &mut Work,
+    ) -> Result<Option<&'a str>, TooMuch> {
         if let Self::Text(part) = self {
             return Ok(text.split_once(&**part).map(|(_, behind)| behind));
         }
         let mut letters = text.chars();
         loop {
-            if let Some(behind) = self.strip_from_start(letters.as_str(), steps)? {
+            if let Some(behind) = self.strip_from_start(letters.as_str(), work)? {
                 return Ok(Some(behind));
             }
             if letters.next().is_none() {
                 return Ok(None);
             }
         }
-    }
-}
-
-/// How many comparisons may still be made.
-struct Steps(usize);
-
-impl Steps {
-    fn take(&mut self) -> Result<(), TooManySteps> {
-        self.0 = self.0.checked_sub(1).ok_or(TooManySteps)?;
-        Ok(())
     }
 }
 
@@ -212,7 +189,7 @@ mod tests {
         ) {
             let letters = |text: &str| text.chars().collect::<Vec<_>>();
             prop_assert_eq!(
-                Pattern::new(&pattern).matches(&text),
+                Pattern::new(&pattern).matches(&text, &mut Work::default()),
                 Ok(by_definition(&letters(&pattern), &letters(&text))),
                 "{} LIKE {}", text, pattern
             );
@@ -220,18 +197,21 @@ mod tests {
     }
 
     #[test]
-    fn the_steps_grow_with_the_text_alone() {
+    fn the_steps_are_bounded() {
+        let text = "a".repeat(100_000);
+        let mut work = Work::default();
+        work.allow(text.len());
         let hostile = Pattern::new(&("%".to_string() + &"a_".repeat(10_000) + "b%"));
-        assert_eq!(hostile.matches(&"a".repeat(100_000)), Err(TooManySteps));
+        assert_eq!(hostile.matches(&text, &mut work), Err(TooMuch));
         let many_wildcards = Pattern::new(&("%a".repeat(10_000) + "%b"));
-        assert_eq!(many_wildcards.matches(&"a".repeat(100_000)), Ok(false));
+        assert_eq!(many_wildcards.matches(&text, &mut work), Ok(false));
     }
 
     #[test]
     fn what_people_write_stays_far_from_the_bound() {
         let pattern = Pattern::new("%/repos/____/issues/%");
         let text = "/repos/abc".repeat(100_000) + "/repos/mice/issues/1";
-        let mut steps = Steps(4 * text.len());
-        assert_eq!(pattern.matches_within(&text, &mut steps), Ok(true));
+        let mut work = Work::of(4 * text.len());
+        assert_eq!(pattern.matches(&text, &mut work), Ok(true));
     }
 }

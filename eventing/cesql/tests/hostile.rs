@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 
-use dormouse_cesql::{Attributes, Expression, Value};
+use dormouse_cesql::{Attributes, ErrorKind, Expression, Value};
 use proptest::prelude::*;
 
 const WORDS: [&str; 50] = [
@@ -127,6 +127,28 @@ fn nesting_does_not_multiply_the_work() {
             assert!(Expression::parse(&nested).is_ok(), "{nested}");
             check(&nested);
         }
+    }
+}
+
+#[test]
+fn texts_made_of_nothing_do_not_multiply_the_work() {
+    let empty = ", ''".repeat(32);
+    let made = (0..4).fold("'ab'".to_owned(), |inner, _| {
+        format!("CONCAT_WS({inner}{empty})")
+    });
+    let hostile = "_a".repeat(500);
+    for text in [
+        format!("LENGTH({made}) = 0"),
+        format!("'{}' LIKE '%{hostile}c%'", "a".repeat(20_000)),
+        vec![format!("'{}' LIKE '%{}c%'", "a".repeat(1_000), "_a".repeat(200)); 40].join(" OR "),
+        format!("{}type{} = 'a'", "TRIM(".repeat(30), ")".repeat(30)),
+    ] {
+        let expression = Expression::parse(&text).unwrap();
+        let event = [("type", Value::from("a"))];
+        let error = expression.evaluate(&event).error;
+        let kind = error.map(|error| error.kind());
+        let is_cheap = text.starts_with("TRIM");
+        assert_eq!(kind, (!is_cheap).then_some(ErrorKind::Generic), "{text}");
     }
 }
 

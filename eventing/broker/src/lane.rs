@@ -59,6 +59,8 @@ pub(crate) struct Lane {
     pub(crate) open: bool,
     /// Nothing is handed out, what comes waits.
     pub(crate) draining: bool,
+    /// Nothing is handed out before: nobody there takes anything.
+    pub(crate) paused_until: Millis,
     /// How many tasks may run at the same time.
     pub(crate) slots: usize,
     /// How many calls may wait.
@@ -113,13 +115,13 @@ impl Lane {
     }
 
     /// Whether a new task may run at once without overtaking one that waits.
-    pub(crate) fn is_free(&self) -> bool {
-        self.open && !self.draining && self.ready.all() == 0 && self.running < self.slots
+    pub(crate) fn is_free(&self, now: Millis) -> bool {
+        self.gives(now) && self.ready.all() == 0
     }
 
-    /// Whether a waiting task could be handed out now.
-    fn has_work(&self) -> bool {
-        self.open && !self.draining && self.ready.all() > 0 && self.running < self.slots
+    /// Whether a waiting task would be handed out now.
+    fn gives(&self, now: Millis) -> bool {
+        self.open && !self.draining && self.paused_until <= now && self.running < self.slots
     }
 
     /// Whether the first task of an order has not ended yet.
@@ -291,12 +293,17 @@ impl Lane {
     /// The next task that may be handed out at this time.
     pub(crate) fn next(&mut self, now: Millis) -> Option<Waiting> {
         self.ripen(now);
-        self.has_work().then(|| self.pop()).flatten()
+        self.gives(now).then(|| self.pop()).flatten()
     }
 
-    /// When the first delay is over, while the pool is open.
+    /// When the first delay or the pause is over, while the pool is open. What waits for nothing but a
+    /// slot is due with the end of what runs.
     pub(crate) fn next_due(&self) -> Option<Millis> {
-        let due = self.delayed.first_key_value().map(|(&(at, _), _)| at);
+        let delayed = self.delayed.first_key_value();
+        let delayed = delayed.map(|(&(at, _), _)| at.max(self.paused_until));
+        let paused = (self.ready.all() > 0 && self.running < self.slots && self.paused_until > 0)
+            .then_some(self.paused_until);
+        let due = delayed.into_iter().chain(paused).min();
         due.filter(|_| self.open && !self.draining)
     }
 }

@@ -12,7 +12,7 @@ use crate::task::Millis;
 #[derive(Debug)]
 pub(crate) struct Lanes {
     lanes: HashMap<Arc<str>, Lane>,
-    /// The pools that may have work to hand out, oldest first.
+    /// The pools that may have work to hand out, by name.
     hungry: BTreeSet<Arc<str>>,
     running: usize,
     max_running: usize,
@@ -53,8 +53,14 @@ impl Lanes {
     }
 
     /// Whether a new task of this pool may run at once.
-    pub(crate) fn is_free(&self, pool: &str) -> bool {
-        self.has_room() && self.lanes.get(pool).is_some_and(Lane::is_free)
+    pub(crate) fn is_free(&self, pool: &str, now: Millis) -> bool {
+        self.has_room() && self.lanes.get(pool).is_some_and(|lane| lane.is_free(now))
+    }
+
+    /// Hands out nothing of this pool before this time. It is not taken back with the batch: what is
+    /// known of the pool stays true.
+    pub(crate) fn pause(&mut self, pool: &Arc<str>, until: Millis) {
+        self.lane(pool).paused_until = until;
     }
 
     fn has_room(&self) -> bool {
@@ -137,6 +143,27 @@ mod tests {
     }
 
     #[test]
+    fn a_pool_that_is_left_alone_gets_nothing_until_the_pause_is_over() {
+        let mut lanes = Lanes::new(10);
+        let pool: Arc<str> = "p".into();
+        *lanes.lane(&pool) = open(5);
+        lanes.pause(&pool, 100);
+        assert!(!lanes.is_free("p", 99) && lanes.is_free("p", 100));
+        let tasks = [waiting("a"), waiting("a")];
+        lanes.lane(&pool).push(tasks[0].clone(), 50, 0);
+        assert_eq!(lanes.next_due(), Some(100));
+        lanes.lane(&pool).push(tasks[1].clone(), 0, 0);
+        assert_eq!((lanes.pop(99), lanes.next_due()), (None, Some(100)));
+        let popped = [100, 100].map(|now| lanes.pop(now).map(|(_, waiting)| waiting));
+        assert!(
+            tasks
+                .iter()
+                .all(|task| popped.contains(&Some(task.clone())))
+        );
+        assert_eq!(lanes.next_due(), None);
+    }
+
+    #[test]
     fn slots_bound_a_pool_and_the_platform() {
         let mut lanes = Lanes::new(2);
         let pools: [Arc<str>; 2] = ["p".into(), "q".into()];
@@ -157,7 +184,7 @@ mod tests {
             lanes.pop(0).map(|(pool, _)| pool),
             Some(Arc::clone(&pools[1]))
         );
-        assert!(!lanes.is_free("p"));
+        assert!(!lanes.is_free("p", 0));
     }
 
     #[test]

@@ -120,7 +120,7 @@ pub struct HistoryEntry {
     pub at: String,
     /// The state entered.
     pub to: State,
-    /// Who did it: `caller`, `broker`, `dispatcher`, `operator`.
+    /// Who did it: `caller`, `broker`, `function`, `operator`.
     pub by: String,
     /// In words, where there is something to say.
     #[serde(default, skip_serializing_if = "String::is_empty")]

@@ -1,8 +1,8 @@
 //! The window in which an event that comes again is known: by `source` and `id` (CloudEvents 1.0.2,
 //! "id": producers must keep the pair unique, and consumers may take equal ones as duplicates).
 //!
-//! It holds a hash and a place in the log for each event, so 20 bytes or so; whether the event at
-//! that place really is the same one says the store.
+//! It holds a hash, a place in the log and a time for each event, so 50 bytes or so; whether the
+//! event at that place really is the same one says the store.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
@@ -58,7 +58,8 @@ impl Window {
     pub(crate) fn push(&mut self, mark: Mark, seq: Seq, now: Millis) {
         if self.most > 0 {
             self.marks.push_back((mark, now));
-            self.places.insert(mark, seq);
+            // A reply may repeat the event that it answers: the first one is what a producer sent.
+            self.places.entry(mark).or_insert(seq);
         }
     }
 

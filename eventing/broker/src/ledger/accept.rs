@@ -36,7 +36,7 @@ impl Ledger {
         }
         if let Err(refusal) = self
             .admit_to_disk(now)
-            .and_then(|()| self.admit(&task.pool, 1))
+            .and_then(|()| self.admit(&task.pool, 1, now))
         {
             return Ok(Err(refusal));
         }
@@ -46,14 +46,19 @@ impl Ledger {
     }
 
     /// Whether so many more calls of a pool may come in.
-    pub(super) fn admit(&self, pool: &str, count: usize) -> std::result::Result<(), Refusal> {
+    pub(super) fn admit(
+        &self,
+        pool: &str,
+        count: usize,
+        now: Millis,
+    ) -> std::result::Result<(), Refusal> {
         if self.stopping {
             return Err(Refusal::Stopping);
         }
         let Some(lane) = self.lanes.get(pool).filter(|lane| lane.open) else {
             return Err(Refusal::UnknownPool(pool.to_owned()));
         };
-        let runs_at_once = count == 1 && self.lanes.is_free(pool);
+        let runs_at_once = count == 1 && self.lanes.is_free(pool, now);
         if !runs_at_once && lane.calls_waiting() + count > lane.limit {
             return Err(Refusal::Busy {
                 pool: pool.to_owned(),
@@ -131,7 +136,7 @@ impl Ledger {
     pub(super) fn insert(&mut self, task: NewTask, origin: &Origin, now: Millis) -> Result<()> {
         let lane = self.lanes.get(&task.pool);
         let must_wait = |order| lane.is_some_and(|lane| lane.is_busy(order));
-        if !self.lanes.is_free(&task.pool) || origin.order.is_some_and(must_wait) {
+        if !self.lanes.is_free(&task.pool, now) || origin.order.is_some_and(must_wait) {
             return self.store_and_queue(&task, origin, now);
         }
         if let Some(order) = origin.order {

@@ -4,6 +4,8 @@
 //! there, some at a time, then at each one in the commit that stores it. Which waits have not come
 //! to the end of the log yet is stored, so that a restart loses nothing and looks at nothing twice.
 
+use std::time::{Duration, Instant};
+
 use bytes::Bytes;
 use dormouse_contract::suspension::{Answer, Arrived};
 use dormouse_contract::{Event, http_binding};
@@ -19,6 +21,9 @@ use crate::waits::{Wait, Waits};
 
 /// So many events are looked at in one go; the rest follows with the next batches.
 const GLANCE: usize = 1_000;
+
+/// For so long at most, since a filter may take its time with each of them.
+const GLANCE_TIME: Duration = Duration::from_millis(5);
 
 impl Ledger {
     /// Enters the waits of a task that has just gone to sleep, and looks at what is in the log.
@@ -55,8 +60,9 @@ impl Ledger {
     fn catch_up(&mut self, task: TaskId, now: Millis) -> Result<()> {
         let mut waits = self.waits.of(task).to_vec();
         let (mut found, mut left) = (Vec::new(), GLANCE);
+        let end = Instant::now() + GLANCE_TIME;
         for wait in waits.iter_mut().filter(|wait| wait.is_behind) {
-            if let Some(seq) = self.look(wait, &mut left)? {
+            if let Some(seq) = self.look(wait, &mut left, end)? {
                 found.push((wait.name.clone(), seq));
             }
         }
@@ -72,9 +78,9 @@ impl Ledger {
         Ok(())
     }
 
-    /// Looks at the events of the log that a wait has not seen, at most `left` of them. Returns the
-    /// place of the one that answers it.
-    fn look(&self, wait: &mut Wait, left: &mut usize) -> Result<Option<Seq>> {
+    /// Looks at the events of the log that a wait has not seen, at most `left` of them and until
+    /// `end`, but at one in any case. Returns the place of the one that answers it.
+    fn look(&self, wait: &mut Wait, left: &mut usize, end: Instant) -> Result<Option<Seq>> {
         if *left == 0 {
             return Ok(None);
         }
@@ -86,6 +92,10 @@ impl Ledger {
             if read(seq, &attributes, None).is_some_and(|event| wait.takes(&event)) {
                 wait.is_behind = false;
                 return Ok(Some(seq));
+            }
+            if Instant::now() >= end {
+                (wait.is_behind, *left) = (true, 0);
+                return Ok(None);
             }
         }
         Ok(None)

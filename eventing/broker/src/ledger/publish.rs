@@ -116,7 +116,7 @@ impl Ledger {
     }
 
     /// Writes an event into the log, unless it is known, and its tasks into their pools' queues.
-    pub(super) fn log(&mut self, entry: Entry, now: Millis) -> Result<Published> {
+    fn log(&mut self, entry: Entry, now: Millis) -> Result<Published> {
         let mark = self.window.mark(&entry.source, &entry.id);
         if let Some(seq) = self.window.find(mark, now)
             && self.store.is_event(seq, &entry.source, &entry.id)?
@@ -127,6 +127,12 @@ impl Ledger {
                 is_duplicate: true,
             });
         }
+        self.log_anew(entry, now)
+    }
+
+    /// As [`Ledger::log`], also when there is an event with its `source` and `id`.
+    pub(super) fn log_anew(&mut self, entry: Entry, now: Millis) -> Result<Published> {
+        let mark = self.window.mark(&entry.source, &entry.id);
         let seq = Seq(self.log_end.0 + 1);
         let ty = self.type_number(&entry.ty)?;
         let row = LogRow {

@@ -12,6 +12,8 @@ impl Ledger {
         lane.open = true;
         lane.slots = slots;
         lane.limit = limit;
+        // It may be another one now.
+        lane.paused_until = 0;
     }
 
     pub(crate) fn close_pool(&mut self, pool: &Arc<str>) {

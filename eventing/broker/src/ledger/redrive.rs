@@ -131,7 +131,7 @@ impl Ledger {
         }
         self.admit_to_disk(now)?;
         match row.work {
-            Work::Call(_) => self.admit(&row.pool, 1),
+            Work::Call(_) => self.admit(&row.pool, 1, now),
             Work::Event { .. } => Ok(()),
         }
     }

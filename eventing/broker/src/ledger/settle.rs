@@ -9,6 +9,7 @@ use super::{Entry, Ledger, Live};
 use crate::effect::Effect;
 use crate::event::NewEvent;
 use crate::history::{Actor, LATE, Why, append};
+use crate::retry::millis;
 use crate::store::{Fate, Row, Update};
 use crate::task::{AttemptToken, Ending, Millis, Report, State, TaskId, Work};
 use crate::transition::Change;
@@ -48,6 +49,7 @@ impl Ledger {
                 self.attempt_failed(task, &live, failure, how, now)
             }
             (Some(live), Report::Held { why, retry_after }) => {
+                self.lanes.pause(&live.pool, now + millis(retry_after));
                 self.attempt_held(task, &live, why, retry_after, now)
             }
             (Some(live), Report::Replied { reply, event }) => {
@@ -67,7 +69,8 @@ impl Ledger {
         }
     }
 
-    /// Takes the reply of a task that it has completed; any other would come twice.
+    /// Takes the reply of a task that it has completed; any other would come twice. The reply itself
+    /// may be the event that it answers, with another type and the same `source` and `id`.
     fn take_reply(
         &mut self,
         state: Option<State>,
@@ -75,7 +78,7 @@ impl Ledger {
         now: Millis,
     ) -> Result<Option<State>> {
         if state == Some(State::Completed) {
-            self.log(Entry::new(reply), now)?;
+            self.log_anew(Entry::new(reply), now)?;
         }
         Ok(state)
     }

@@ -191,6 +191,28 @@ async fn a_reply_is_taken_with_the_completion_and_only_once() {
 }
 
 #[tokio::test]
+async fn a_reply_may_be_the_event_itself_with_another_type() {
+    let mut bench = bench(1, 10).await;
+    let mut sent = event("1", vec![route("pool")]);
+    publish(&bench, sent.clone()).await;
+    let claim = bench.claim().await;
+    sent.event.ty = "com.example.answered".to_owned();
+    let report = Report::Replied {
+        reply: Bytes::new(),
+        event: Box::new(sent.clone()),
+    };
+    bench.settle(&claim, report).await;
+    let reply = bench.broker.event(Seq(2)).await.unwrap().unwrap();
+    assert_eq!(reply.record.ty, "com.example.answered");
+    assert_eq!(
+        bench.claim().await.capability,
+        "com.example.answered".into()
+    );
+    // Who sends it again is still known by it.
+    assert!(publish(&bench, sent).await.is_duplicate);
+}
+
+#[tokio::test]
 async fn a_loop_ends_in_a_dead_letter_that_says_so() {
     let mut bench = bench(1, 10).await;
     let mut sent = event("0", vec![route("pool")]);

@@ -85,6 +85,29 @@ async fn what_never_left_uses_up_no_attempt() {
 }
 
 #[tokio::test]
+async fn while_a_pool_is_left_alone_nothing_else_of_it_is_handed_out() {
+    let mut bench = bench(1, 10).await;
+    let tasks = [task(), task(), task()];
+    for task in &tasks {
+        bench.broker.accept(task.clone()).await.unwrap();
+    }
+    let held = Report::Held {
+        why: "left alone".to_owned(),
+        retry_after: Duration::from_secs(600),
+    };
+    let claim = bench.claim().await;
+    assert_eq!(claim.task, tasks[0].id);
+    bench.settle(&claim, held).await;
+    for task in &tasks[1..] {
+        let record = bench.broker.task(task.id).await.unwrap().unwrap();
+        assert_eq!((record.state, record.history.len()), (State::Accepted, 1));
+    }
+    // Another deployment is another chance.
+    bench.broker.open_pool("pool".into(), 1, 10).await.unwrap();
+    assert_eq!(bench.claim().await.task, tasks[1].id);
+}
+
+#[tokio::test]
 async fn what_never_leaves_ends_with_the_budget_and_did_not_run() {
     let mut bench = bench(1, 10).await;
     let mut task = repeatable(task());

@@ -66,6 +66,7 @@ pub(crate) fn registration(with_result_tool: bool, types: &Types) -> Arc<Registr
         pool: POOL.to_owned(),
         agent_type: String::new(),
         version: String::new(),
+        marked: false,
         tools: Vec::new(),
         prompts: Vec::new(),
         resources: Vec::new(),

@@ -31,6 +31,10 @@ pub struct Manifest {
     /// The function's version.
     #[serde(default)]
     pub version: String,
+    /// Whether each of its answers carries the header `dormouse-contract`, so that an answer
+    /// without it comes from something on the way to the function. Default false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub marked: bool,
     /// MCP `Tool` objects.
     #[serde(default)]
     #[schemars(with = "Vec<Map>")]
@@ -160,6 +164,7 @@ impl Manifest {
             pool: pool.to_owned(),
             agent_type: String::new(),
             version: String::new(),
+            marked: false,
             tools: Vec::new(),
             prompts: Vec::new(),
             resources: Vec::new(),

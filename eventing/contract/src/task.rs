@@ -56,6 +56,10 @@ pub const DELIVERY_SECRET_ENV: &str = "DORMOUSE_DELIVERY_SECRET";
 pub const HOST_PID_ENV: &str = "DORMOUSE_HOST_PID";
 /// Response header, value `true`: the handler surely did not start.
 pub const NOT_RUN_HEADER: &str = "dormouse-not-run";
+/// Response header, value `1`: a function of contract 1 says this, and nobody on the way to it. A
+/// function that sets it on each of its answers says so in its manifest
+/// ([`Manifest::marked`](crate::Manifest::marked)).
+pub const CONTRACT_HEADER: &str = "dormouse-contract";
 
 /// Data of [`REQUESTED`]: the MCP request to the letter, and what the client can do.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tower::util::BoxCloneSyncService;
 use tower::{ServiceExt as _, service_fn};
 
-use crate::endpoints::client::{Kept, Outside};
+use crate::endpoints::client::{Outside, Peer};
 use crate::endpoints::{Endpoints, Local};
 use crate::registry::{Coordinator, Pool, PoolSecrets};
 
@@ -88,7 +88,7 @@ fn connection(connections: &Connections, uri: &Uri) -> Result<Outside, CallError
         CallError::NotRun(format!("the dead letter sink `{uri}` is no URL: {error}"))
     })?;
     let sink =
-        Outside::new(url, Kept::Briefly).map_err(|error| CallError::NotRun(error.to_string()))?;
+        Outside::new(url, Peer::Agent).map_err(|error| CallError::NotRun(error.to_string()))?;
     if kept.len() >= KEPT {
         kept.clear();
     }

@@ -65,6 +65,7 @@ impl Function {
             pool: self.name.clone(),
             agent_type: self.agent_type.clone(),
             version: self.version.clone(),
+            marked: true,
             tools: tools?,
             prompts: prompts()
                 .map(|prompt| prompt.describe())

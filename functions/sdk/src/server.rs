@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use dormouse_contract::Event;
-use http::header::HeaderValue;
+use dormouse_contract::manifest::CONTRACT;
+use dormouse_contract::task::CONTRACT_HEADER;
+use http::header::{HeaderName, HeaderValue};
 use hyper::rt::{Read, Write};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -222,7 +224,13 @@ where
 {
     let answer = service_fn(move |request| {
         let service = Arc::clone(&service);
-        async move { Ok::<_, Infallible>(handle::answer(service, request).await) }
+        async move {
+            let mut answer = handle::answer(service, request).await;
+            let mark = HeaderName::from_static(CONTRACT_HEADER);
+            let contract = HeaderValue::from(CONTRACT);
+            answer.headers_mut().insert(mark, contract);
+            Ok::<_, Infallible>(answer)
+        }
     });
     let server = auto::Builder::new(TokioExecutor::new());
     let connection = server.serve_connection(io, answer).into_owned();

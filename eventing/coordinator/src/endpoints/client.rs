@@ -10,6 +10,8 @@ use dormouse_contract::registration::CallError;
 use http::{Method, Request, Response};
 use reqwest::{Client, Url};
 
+use super::knative;
+
 /// The largest answer that is taken from an endpoint.
 const LARGEST_ANSWER: usize = 8 * 1024 * 1024;
 
@@ -23,22 +25,27 @@ const ASKED_AFTER: Duration = Duration::from_secs(15);
 /// So often it is asked before the connection counts as broken.
 const ASKED: u32 = 3;
 
-/// How long a connection is kept that nobody uses.
+/// What is at the other end of the connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kept {
-    /// Servers close kept connections as they please, the strictest common ones after two seconds:
-    /// ours are not kept as long, so that none breaks while a delivery is written to it.
-    Briefly,
-    /// The ingress of Knative is an Envoy, which keeps an idle connection for an hour and tells by
-    /// `connection: close` when it is about to stop.
-    Long,
+pub(crate) enum Peer {
+    /// An agent, or whatever else takes a POST.
+    Agent,
+    /// The ingress of Knative, with a function somewhere behind it.
+    Knative {
+        /// The function [marks](dormouse_contract::Manifest::marked) its answers.
+        is_marked: bool,
+    },
 }
 
-impl Kept {
-    fn time(self) -> Duration {
+impl Peer {
+    /// How long a connection is kept that nobody uses.
+    fn patience(self) -> Duration {
         match self {
-            Self::Briefly => Duration::from_secs(1),
-            Self::Long => Duration::from_secs(60),
+            // Servers close kept connections as they please, the strictest common ones after two
+            // seconds: none should break while a delivery is written to it.
+            Self::Agent => Duration::from_secs(1),
+            // An Envoy keeps them for an hour and says `connection: close` before it stops.
+            Self::Knative { .. } => Duration::from_secs(60),
         }
     }
 }
@@ -54,16 +61,16 @@ pub(crate) struct Outside(Arc<Inner>);
 
 struct Inner {
     endpoint: Url,
-    kept: Kept,
+    peer: Peer,
     client: RwLock<Client>,
 }
 
 impl Outside {
-    pub(crate) fn new(endpoint: Url, kept: Kept) -> Result<Self, NoClient> {
-        let client = RwLock::new(connect(&endpoint, kept)?);
+    pub(crate) fn new(endpoint: Url, peer: Peer) -> Result<Self, NoClient> {
+        let client = RwLock::new(connect(&endpoint, peer)?);
         Ok(Self(Arc::new(Inner {
             endpoint,
-            kept,
+            peer,
             client,
         })))
     }
@@ -74,7 +81,7 @@ impl Outside {
 
     /// Drops all kept connections; calls on their way go on.
     pub(crate) fn reset(&self) {
-        match connect(&self.0.endpoint, self.0.kept) {
+        match connect(&self.0.endpoint, self.0.peer) {
             Ok(fresh) => {
                 let client = self.0.client.write();
                 *client.unwrap_or_else(PoisonError::into_inner) = fresh;
@@ -125,7 +132,11 @@ impl Outside {
         let mut answer = Response::new(body.map_err(|words| unknown(endpoint, &words))?);
         *answer.status_mut() = response.status();
         std::mem::swap(answer.headers_mut(), response.headers_mut());
-        Ok(answer)
+        let in_its_place = match self.0.peer {
+            Peer::Agent => None,
+            Peer::Knative { is_marked } => knative::in_its_place(is_marked, &answer),
+        };
+        in_its_place.map_or(Ok(answer), Err)
     }
 
     fn client(&self) -> Client {
@@ -140,7 +151,7 @@ fn unknown(endpoint: &Url, words: &str) -> CallError {
     ))
 }
 
-fn connect(endpoint: &Url, kept: Kept) -> Result<Client, NoClient> {
+fn connect(endpoint: &Url, peer: Peer) -> Result<Client, NoClient> {
     // Another part of the process may have installed one: any will do.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut client = Client::builder()
@@ -150,7 +161,7 @@ fn connect(endpoint: &Url, kept: Kept) -> Result<Client, NoClient> {
         // What is sent where depends on settings, not on the environment.
         .no_proxy()
         .connect_timeout(CONNECT_TIMEOUT)
-        .pool_idle_timeout(kept.time())
+        .pool_idle_timeout(peer.patience())
         .tcp_keepalive(ASKED_AFTER)
         .tcp_keepalive_interval(ASKED_AFTER)
         .tcp_keepalive_retries(ASKED)

@@ -34,6 +34,7 @@ use health::Health;
 mod choice;
 pub(crate) mod client;
 pub(crate) mod health;
+mod knative;
 #[cfg(test)]
 mod tests;
 

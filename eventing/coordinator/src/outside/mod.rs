@@ -24,7 +24,7 @@ use reqwest::Url;
 use tokio::sync::{Notify, watch};
 
 use crate::Settings;
-use crate::endpoints::client::{Kept, NoClient, Outside};
+use crate::endpoints::client::{NoClient, Outside};
 use crate::endpoints::health::Health;
 use crate::endpoints::{Endpoint, EndpointState, EndpointView, Endpoints};
 use crate::registry::PoolService;
@@ -132,7 +132,7 @@ impl OutsidePool {
     fn adopt(self: &Arc<Self>, record: Record, settings: &Settings) -> Result<(), NoClient> {
         let mut state = self.state();
         let same_kind = state.record.breaker == record.breaker
-            && state.record.runs_on == record.runs_on
+            && state.record.peer() == record.peer()
             && state.record.revision == record.revision;
         let stays = |agent: &Agent, address: &Address| same_kind && agent.address == *address;
         let mut fresh = Vec::new();
@@ -223,11 +223,7 @@ impl Agent {
         settings: &Settings,
     ) -> Result<Self, NoClient> {
         let url = |text: &str| Url::parse(text).map_err(|error| NoClient(error.to_string()));
-        let kept = match record.runs_on {
-            RunsOn::AlwaysOn => Kept::Briefly,
-            RunsOn::Knative => Kept::Long,
-        };
-        let client = Outside::new(url(&address.endpoint)?, kept)?;
+        let client = Outside::new(url(&address.endpoint)?, record.peer())?;
         let health = address.health_endpoint.as_deref().map(url).transpose()?;
         let endpoint = Arc::new(Endpoint::new(
             &pool.name,

@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
 use super::Row;
+use crate::endpoints::client::Peer;
 
 /// `50 connections a pool`, where the row does not say.
 const CONNECTIONS: usize = 50;
@@ -105,6 +106,23 @@ impl Record {
         self
     }
 
+    /// What its endpoints are.
+    pub(super) fn peer(&self) -> Peer {
+        match self.runs_on {
+            RunsOn::AlwaysOn => Peer::Agent,
+            RunsOn::Knative => Peer::Knative {
+                is_marked: self.known().is_some_and(|manifest| manifest.marked),
+            },
+        }
+    }
+
+    /// Its manifest, if it is known.
+    fn known(&self) -> Option<Manifest> {
+        let json = self.manifest.as_deref()?;
+        // It was checked before it was put here.
+        Manifest::parse(json.get().as_bytes()).ok()
+    }
+
     /// As it is remembered. Two that are remembered alike are the same.
     pub(super) fn to_json(&self) -> Vec<u8> {
         // A record consists of what was read from JSON.
@@ -114,16 +132,14 @@ impl Record {
     /// As what the pool is registered. Before its manifest is known it offers nothing and has no
     /// slots: what waits for it waits on.
     pub(super) fn registration(&self, pool: &str) -> Registration {
-        let known = self.manifest.as_deref();
-        // It was checked before it was put here.
-        let read = known.and_then(|json| Manifest::parse(json.get().as_bytes()).ok());
+        let read = self.known();
         let ready = read.is_some();
         let manifest = read.unwrap_or_else(|| Manifest::of_nothing(pool));
         let agent_type = self.agent_type.as_ref().unwrap_or(&manifest.agent_type);
         Registration {
             pool: pool.into(),
             agent_type: agent_type.clone(),
-            revision: match (&self.revision, known) {
+            revision: match (&self.revision, self.manifest.as_deref()) {
                 (Some(revision), _) => revision.clone(),
                 (None, Some(json)) => format!("{pool}-{}", digest(json.get())),
                 (None, None) => "none".to_owned(),

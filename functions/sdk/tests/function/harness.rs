@@ -222,7 +222,10 @@ impl Running {
             .body(Full::new(body))
             .unwrap();
         request.headers_mut().extend(headers);
-        Answer::read(self.http.request(request).await.unwrap()).await
+        let answer = Answer::read(self.http.request(request).await.unwrap()).await;
+        // As the manifest says.
+        assert_eq!(answer.headers[task::CONTRACT_HEADER], "1", "{answer:?}");
+        answer
     }
 
     pub async fn get(&self, path: &str) -> Answer {

@@ -140,6 +140,7 @@ async fn the_manifest_says_everything_that_is_offered() {
     let function = fixture().await;
     let answer = function.get("/capabilities").await;
     let manifest = dormouse_contract::Manifest::parse(&answer.body).unwrap();
+    assert!(manifest.marked);
     let tools = manifest.parsed_tools().unwrap();
     let offered = crate::fixture::function().manifest().unwrap().tools.len();
     assert_eq!((tools.len(), manifest.pool.as_str()), (offered, "fixture"));

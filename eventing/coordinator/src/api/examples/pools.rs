@@ -155,6 +155,7 @@ pub(in crate::api) fn manifest() -> Manifest {
         pool: "educational".to_owned(),
         agent_type: "educational".to_owned(),
         version: "0.1.0".to_owned(),
+        marked: true,
         tools: Vec::new(),
         prompts: Vec::new(),
         resources: Vec::new(),

@@ -128,3 +128,31 @@ async fn a_caller_hears_that_the_pool_is_waking_while_no_pod_is_ready() {
         assert_eq!(text.contains("waking pool `away`"), told == 1, "{text}");
     }
 }
+
+#[tokio::test]
+async fn what_knative_answers_in_place_of_the_function_is_no_word_of_the_function() {
+    for (body, expected) in [
+        ("no healthy upstream", Outcome::NotRun),
+        ("upstream request timeout", Outcome::Unknown),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let envoy = Router::new().fallback(async move || {
+            let status = axum::http::StatusCode::SERVICE_UNAVAILABLE;
+            (status, [("server", "envoy")], body)
+        });
+        tokio::spawn(async move { axum::serve(listener, envoy).await.unwrap() });
+        let (agent, stage) = (Agent::start().await, Stage::open().await);
+        let elsewhere = json!({ "endpoint": endpoint });
+        stage.declare(declared(&agent, elsewhere)).await;
+        let once = Delivery {
+            retries: 0,
+            ..Delivery::default()
+        };
+        let Ending::Failed(failed) = stage.call_with(once).await else {
+            panic!("the function is not there");
+        };
+        assert_eq!(failed.outcome, expected, "{failed:?}");
+        assert!(failed.error.message.contains(body), "{failed:?}");
+    }
+}

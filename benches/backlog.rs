@@ -120,6 +120,7 @@ impl Side {
             settled: Arc::default(),
             done: Arc::default(),
             route: Route {
+                capability: None,
                 pool: POOL.into(),
                 trigger: "0".into(),
                 ordered: false,

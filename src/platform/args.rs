@@ -7,6 +7,7 @@ use clap::Args;
 use dormouse_contract::breaker::BreakerPolicy;
 use dormouse_contract::door::Door;
 use dormouse_contract::duration;
+use dormouse_coordinator::BrokerUrl;
 use dormouse_gateway::Keys;
 
 use crate::telemetry::LogFormat;
@@ -25,7 +26,7 @@ pub struct PlatformArgs {
     /// A file with the bearer token, in place of DORMOUSE_TOKEN. Read again when it changes.
     #[arg(long, value_name = "FILE", env = "DORMOUSE_TOKEN_FILE")]
     pub token_file: Option<PathBuf>,
-    /// How long the token before is still good when the token file has changed.
+    /// How long the token before is still good when a token file has changed.
     #[arg(
         long,
         value_name = "TIME",
@@ -34,6 +35,14 @@ pub struct PlatformArgs {
         env = "DORMOUSE_TOKEN_OVERLAP"
     )]
     pub token_overlap: Duration,
+    /// Where a Knative Broker takes events (its `status.address.url`). What functions send goes on to
+    /// it.
+    #[arg(long, value_name = "URL", env = "DORMOUSE_BROKER_URL")]
+    pub broker_url: Option<BrokerUrl>,
+    /// A file with the token by which Brokers may send events to `/brokers/TOKEN/events` of the
+    /// coordinator's port. Read again when it changes.
+    #[arg(long, value_name = "FILE", env = "DORMOUSE_BROKER_TOKEN_FILE")]
+    pub broker_token_file: Option<PathBuf>,
     /// Offer the tool `get_result`, by which a model fetches answers that were lost. (Clients find
     /// them in the resource `tasks://recent` in any case.)
     #[arg(long, env = "DORMOUSE_RESULT_TOOL")]
@@ -179,6 +188,7 @@ impl PlatformArgs {
             probe_every: self.probe_interval,
             discover_every: Duration::from_secs(self.discovery_interval.into()),
             breaker: self.breaker(),
+            broker: self.broker_url.clone(),
             ..dormouse_coordinator::Settings::default()
         }
     }

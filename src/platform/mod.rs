@@ -23,6 +23,7 @@ use axum::Router;
 use dormouse_broker::Broker;
 use dormouse_contract::door::{Door, Phase, Readiness};
 use dormouse_coordinator::Coordinator;
+use dormouse_coordinator::api::{self, Admission};
 use dormouse_gateway::{Gateway, RenderMetrics, Store};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -79,6 +80,7 @@ impl Platform {
     ) -> anyhow::Result<Self> {
         let render = telemetry::start_metrics()?;
         let token = token::load(&args, token)?;
+        let brokers = token::of_brokers(&args)?;
         let doors = Doors::open(&args, host, token.as_ref()).await?;
         let addresses = doors.addresses()?;
         let readiness = Readiness::default();
@@ -95,11 +97,11 @@ impl Platform {
         let (broker, store) = data_dir::open(&args, patience).await?;
         let coordinator = Coordinator::with(broker.clone(), args.coordinator());
         start_coordinator(&coordinator, args.event_tools).await?;
-        let api = dormouse_coordinator::api::router(
-            coordinator.clone(),
-            door.clone(),
-            Arc::clone(&render),
-        );
+        let admission = Admission {
+            door: door.clone(),
+            brokers,
+        };
+        let api = api::router(coordinator.clone(), admission, Arc::clone(&render));
         others.spawn(serve(doors.coordinator, api, close.clone()));
         Ok(Self {
             coordinator,

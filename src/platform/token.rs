@@ -1,13 +1,12 @@
-//! The bearer token: given to the process, or in a file that may change.
+//! The tokens at the doors: given to the process, or in files that may change.
+
+use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use dormouse_contract::door::Token;
 
 use super::PlatformArgs;
 use super::secret_file::SecretFile;
-
-/// What the file holds, for people.
-const WHAT: &str = "the token";
 
 /// The token that clients are asked for, if there is one; a file is followed from now on.
 pub fn load(args: &PlatformArgs, given: Option<String>) -> anyhow::Result<Option<Token>> {
@@ -22,18 +21,29 @@ pub fn load(args: &PlatformArgs, given: Option<String>) -> anyhow::Result<Option
             path.display()
         );
     }
-    let file = SecretFile::read(path, WHAT)?;
-    let token = parse(file.text())
-        .with_context(|| format!("the token in {} is wrong", path.display()))?
+    follow(args, path, "the token").map(Some)
+}
+
+/// The token by which Brokers may send events, if there is one; its file is followed from now on.
+pub fn of_brokers(args: &PlatformArgs) -> anyhow::Result<Option<Token>> {
+    let path = args.broker_token_file.as_deref();
+    path.map(|path| follow(args, path, "the token of Brokers"))
+        .transpose()
+}
+
+fn follow(args: &PlatformArgs, path: &Path, what: &str) -> anyhow::Result<Token> {
+    let file = SecretFile::read(path, what)?;
+    let token: Token = parse(file.text())
+        .with_context(|| format!("{what} in {} is wrong", path.display()))?
         .into();
-    let followed = Token::clone(&token);
+    let followed = token.clone();
     let overlap = args.token_overlap;
     tokio::spawn(file.follow(move |text| {
         // A file that only looks different has the token that is asked for already.
         let _ = followed.replace(parse(text)?, overlap);
         Ok(())
     }));
-    Ok(Some(token))
+    Ok(token)
 }
 
 fn parse(text: &str) -> anyhow::Result<String> {

@@ -25,6 +25,7 @@ mod arrivals;
 mod bad_events;
 mod bad_functions;
 mod bad_input;
+mod broker;
 mod cesql_cases;
 mod chaos;
 mod cli;

@@ -17,7 +17,7 @@ pub use crate::setup::{Setup, program};
 use crate::setup::{write_file, write_pool};
 
 /// No test asserts on time: this is only when it gives up waiting.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running platform. Dropping it stops it, and fails the test if it does not end well or leaves
 /// a process behind.

@@ -101,6 +101,8 @@ impl Way {
 pub struct Route {
     /// The pool.
     pub pool: Arc<str>,
+    /// What of the pool takes it; the event's type, where nothing else is said.
+    pub capability: Option<Arc<str>>,
     /// The trigger's name.
     pub trigger: Arc<str>,
     /// Whether events with the same source and subject wait for each other.

@@ -146,6 +146,7 @@ fn sender(claim: &Claim) -> Sender {
     Sender {
         cause: Some(claim.task),
         way: Some(way.through(&claim.pool)),
+        is_function: true,
         trace: Some(claim.trace),
     }
 }

@@ -13,6 +13,7 @@ mod clock;
 mod dispatch;
 mod endpoints;
 mod facts;
+mod onward;
 mod outside;
 mod publish;
 mod registry;
@@ -24,6 +25,7 @@ mod splice;
 
 pub use breaker::{BreakerState, BreakerView};
 pub use endpoints::{EndpointState, EndpointView, Local};
+pub use onward::{BrokerUrl, NoBrokerUrl};
 pub use outside::{OutsideError, Row, WrongField};
 pub use publish::{Sender, Taken};
 pub use registry::{Coordinator, PoolSecrets, PoolService, Settings};

@@ -24,6 +24,8 @@ pub struct Sender {
     pub cause: Option<TaskId>,
     /// The way that it came; `None`: what the event itself says in `dormousehops`.
     pub way: Option<Way>,
+    /// A function of this platform sends it.
+    pub is_function: bool,
     /// The trace of the request; the event's own goes first.
     pub trace: Option<TraceParent>,
 }
@@ -86,8 +88,12 @@ impl Coordinator {
                 event.extensions.remove(name);
             }
         }
+        let mut routes = self.routes(&event);
+        if sender.is_function {
+            routes.extend(self.onward());
+        }
         NewEvent {
-            routes: self.routes(&event),
+            routes,
             event,
             trace,
             way,

@@ -20,6 +20,7 @@ use tower::util::BoxCloneSyncService;
 use crate::breaker::{BreakerState, BreakerView};
 use crate::dispatch::PoolMetrics;
 use crate::endpoints::{EndpointView, Endpoints, Local};
+use crate::onward::{self, BrokerUrl};
 use crate::outside::{OutsidePool, OutsidePools};
 
 /// How a pool is reached: a delivery goes in, the function's answer comes out.
@@ -65,8 +66,8 @@ impl Pool {
     }
 }
 
-/// How endpoints are looked after.
-#[derive(Debug, Clone, Copy)]
+/// How endpoints are looked after, and where events go besides.
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// How often an endpoint is probed that was registered from outside. Default 60 s.
     pub probe_every: Duration,
@@ -76,6 +77,8 @@ pub struct Settings {
     pub patience: Duration,
     /// When an endpoint is left alone, unless the pool says otherwise.
     pub breaker: BreakerPolicy,
+    /// The Broker to which events go on that functions send or reply with. Default: none.
+    pub broker: Option<BrokerUrl>,
 }
 
 impl Default for Settings {
@@ -85,6 +88,7 @@ impl Default for Settings {
             discover_every: Duration::from_secs(30),
             patience: Duration::from_secs(5),
             breaker: BreakerPolicy::default(),
+            broker: None,
         }
     }
 }
@@ -100,6 +104,8 @@ pub struct Coordinator {
     sources: Sources,
     outside: Arc<OutsidePools>,
     settings: Settings,
+    /// To the Broker that gets what functions send.
+    onward: Option<Arc<dormouse_broker::Route>>,
     /// Whether events wait at the door.
     held: Arc<watch::Sender<bool>>,
 }
@@ -117,6 +123,7 @@ impl Coordinator {
         Self {
             broker,
             outside: Arc::default(),
+            onward: settings.broker.as_ref().map(|it| onward::route(it).into()),
             settings,
             pools: Arc::default(),
             registrations: Arc::new(watch::Sender::new(Registrations::default())),
@@ -238,6 +245,11 @@ impl Coordinator {
     pub fn routes(&self, event: &Event) -> Vec<dormouse_broker::Route> {
         let routes = Arc::clone(&self.routes.read().unwrap_or_else(PoisonError::into_inner));
         routes.of(event)
+    }
+
+    /// The route of what functions send, if it goes on to a Broker.
+    pub(crate) fn onward(&self) -> Option<dormouse_broker::Route> {
+        self.onward.as_deref().cloned()
     }
 
     /// Events go by the triggers of these pools from now on.

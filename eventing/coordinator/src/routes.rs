@@ -12,7 +12,7 @@ use dormouse_contract::trigger_index::TriggerIndex;
 
 /// How long an event waits for its pool when its trigger does not say: nobody waits for the answer,
 /// so longer than calls do.
-const QUEUE_EXPIRY: Duration = Duration::from_secs(7 * 24 * 3_600);
+pub(crate) const QUEUE_EXPIRY: Duration = Duration::from_secs(7 * 24 * 3_600);
 
 /// The triggers of all registered pools; made anew when one changes.
 #[derive(Debug, Default)]
@@ -47,6 +47,7 @@ impl Routes {
 fn route(pool: &Registration, place: usize, trigger: &Trigger) -> Route {
     Route {
         pool: Arc::clone(&pool.pool),
+        capability: None,
         trigger: name(place, trigger).into(),
         ordered: match trigger.ordering {
             Some(Ordering::Subject) => true,

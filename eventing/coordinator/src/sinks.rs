@@ -1,4 +1,5 @@
-//! Dead letter sinks outside: an event that a pool could not take is posted to a URL.
+//! Sinks outside: an event that a pool could not take is posted to a URL, and what functions send
+//! to a Broker ([`onward`](crate::onward)).
 //!
 //! To the broker they are one pool, whose capabilities are the URLs; its deliveries name the URL as
 //! the request's address. A sink is no function: it gets no token and no secret, and whatever it says
@@ -23,7 +24,7 @@ use crate::endpoints::{Endpoints, Local};
 use crate::registry::{Coordinator, Pool, PoolSecrets};
 
 /// How many deliveries to sinks run at the same time.
-const SLOTS: usize = 4;
+const SLOTS: usize = 16;
 
 /// The connections of so many sinks are kept.
 const KEPT: usize = 32;
@@ -31,7 +32,7 @@ const KEPT: usize = 32;
 type Connections = Arc<Mutex<HashMap<Uri, Outside>>>;
 
 impl Coordinator {
-    /// Delivers dead letters to sinks outside from now on.
+    /// Delivers to sinks outside from now on.
     ///
     /// # Errors
     /// When the broker has stopped.
@@ -85,7 +86,7 @@ fn connection(connections: &Connections, uri: &Uri) -> Result<Outside, CallError
         return Ok(sink.clone());
     }
     let url: Url = uri.to_string().parse().map_err(|error| {
-        CallError::NotRun(format!("the dead letter sink `{uri}` is no URL: {error}"))
+        CallError::NotRun(format!("the sink `{uri}` is no URL: {error}"))
     })?;
     let sink =
         Outside::new(url, Peer::Agent).map_err(|error| CallError::NotRun(error.to_string()))?;

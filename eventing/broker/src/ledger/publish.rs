@@ -177,7 +177,7 @@ impl Ledger {
         let task = NewTask {
             id,
             pool: Arc::clone(&route.pool),
-            capability: Arc::clone(&entry.ty),
+            capability: Arc::clone(route.capability.as_ref().unwrap_or(&entry.ty)),
             work: Work::Event {
                 attributes: entry.attributes.clone(),
                 data: entry.data.clone().unwrap_or_default(),

@@ -16,6 +16,7 @@ use crate::stage::*;
 
 pub fn route(pool: &str) -> Route {
     Route {
+        capability: None,
         pool: pool.into(),
         trigger: "t".into(),
         ordered: false,

@@ -67,7 +67,8 @@ impl Token {
     }
 
     /// Whether this is it. How long that takes says nothing of how much of it is right.
-    pub(super) fn is(&self, sent: &str) -> bool {
+    #[must_use]
+    pub fn is(&self, sent: &str) -> bool {
         self.is_at(Instant::now(), sent)
     }
 

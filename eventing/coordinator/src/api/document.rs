@@ -129,6 +129,10 @@ fn path_parameters(path: &str) -> Vec<Value> {
                     "The event source's name.",
                     json!({"type": "string", "examples": ["github"]}),
                 ),
+                "token" => (
+                    "The token by which Brokers may send events.",
+                    json!({"type": "string"}),
+                ),
                 "id" => (
                     "The task's id.",
                     json!({"type": "string", "format": "uuid", "examples": [super::examples::TASK]}),

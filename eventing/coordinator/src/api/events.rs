@@ -1,5 +1,5 @@
-//! The doors for events, as operations: [`ingress`](super::ingress) for any producer and the
-//! [`sink`](super::sink) of each pool.
+//! The doors for events, as operations: [`ingress`](super::ingress) for any producer, the
+//! [`sink`](super::sink) of each pool, and that of [Brokers](super::brokers).
 
 use axum::http::StatusCode;
 use dormouse_contract::http_binding;
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::ingress::Receipts;
 use super::operation::{Content, Header, Operation, Tag, options, post, schema_of};
 use super::problem::Kind;
-use super::{examples, handshake, ingress, sink};
+use super::{brokers, examples, handshake, ingress, sink};
 
 pub(super) fn operations() -> Vec<Operation> {
     vec![
@@ -93,10 +93,32 @@ pub(super) fn operations() -> Vec<Operation> {
                 Kind::Stopping,
                 Kind::Unavailable,
             ]),
+        with_event(post("/brokers/{token}/events", brokers::accept))
+            .open()
+            .named(
+                Tag::Events,
+                "sendFromBroker",
+                "Send an event from a Broker",
+                "For Brokers and other senders that can be told an address and no header: the \
+                 token in the path admits them, and to nothing else. What is taken and refused is \
+                 as at `/events`; the answer is empty, because a Broker would take a body for a \
+                 reply.",
+            )
+            .answers_empty(StatusCode::ACCEPTED, "The event is stored.")
+            .problems(&[
+                Kind::UnknownPath,
+                Kind::InvalidEvent,
+                Kind::UnsupportedFormat,
+                Kind::PlatformEvent,
+                Kind::Backlog,
+                Kind::DiskFull,
+                Kind::Stopping,
+                Kind::Unavailable,
+            ]),
     ]
 }
 
-/// What both doors take.
+/// What all these doors take.
 pub(super) fn with_event(operation: Operation) -> Operation {
     let headers = [
         ("ce-specversion", "Binary mode: `1.0`.", "1.0"),

@@ -1,5 +1,5 @@
 //! The CloudEvents ingress: `POST /events` for any producer; functions have a [sink](super::sink) of
-//! their own.
+//! their own, and so have [Brokers](super::brokers).
 //!
 //! An event is stored with one task for each trigger that takes it, all in one commit, before it is
 //! answered with 202; so is a batch, as a whole or not at all. Nobody outside speaks as the
@@ -10,6 +10,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::HeaderMap;
 use axum::response::{IntoResponse, Json, Response};
+use bytes::Bytes;
 use dormouse_broker::{Seq, TaskId};
 use dormouse_contract::event::Event;
 use dormouse_contract::http_binding::{self, Received};
@@ -64,11 +65,20 @@ pub(super) async fn accept(
     headers: HeaderMap,
     Payload(body): Payload,
 ) -> Result<Response, Problem> {
-    let received = http_binding::read_many(&headers, body)?;
+    take_any(&api, &headers, body).await
+}
+
+/// Takes in whatever a producer outside may send.
+pub(super) async fn take_any(
+    api: &Api,
+    headers: &HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let received = http_binding::read_many(headers, body)?;
     if let Some(event) = received.events().iter().find(|it| it.is_platform()) {
         return Err(Problem::PlatformEvent(event.ty.clone()));
     }
-    let sender = sender(&headers);
+    let sender = sender(headers);
     let arrived = match received {
         Received::One(event) => Arrived::One(event, sender),
         Received::Batch(events) => {
@@ -76,7 +86,7 @@ pub(super) async fn accept(
             Arrived::Batch(events.collect())
         }
     };
-    store(&api, arrived).await
+    store(api, arrived).await
 }
 
 /// Events, each with who sends it.

@@ -3,9 +3,11 @@
 //!
 //! Every route is an `Operation`, of which both the router and the OpenAPI document are made. Errors
 //! are `application/problem+json` (RFC 9457). All routes ask for the platform's token, except the
-//! sink of a pool, whose callers prove themselves by a token inside the event, and webhooks, whose
-//! senders prove themselves by a signature or another secret.
+//! sink of a pool, whose callers prove themselves by a token inside the event, webhooks, whose
+//! senders prove themselves by a signature or another secret, and the door of Brokers, who are told
+//! a path that has a token in it.
 
+mod brokers;
 mod changes;
 mod dead_letters;
 mod document;
@@ -39,7 +41,7 @@ use axum::extract::{Request, State};
 use axum::http::header::{HOST, HeaderValue};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use dormouse_contract::door::Door;
+use dormouse_contract::door::{Door, Token};
 
 use crate::registry::Coordinator;
 use changes::Listeners;
@@ -73,16 +75,32 @@ pub type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
 struct Api {
     coordinator: Coordinator,
     door: Door,
+    brokers: Option<Token>,
     render_metrics: RenderMetrics,
     drains: Drains,
     listeners: Listeners,
 }
 
+/// Who may come in at port 8888.
+#[derive(Debug, Clone, Default)]
+pub struct Admission {
+    /// Who may do everything.
+    pub door: Door,
+    /// By which token Brokers may send events to `/brokers/TOKEN/events`; `None`: they may not.
+    pub brokers: Option<Token>,
+}
+
 /// Everything that port 8888 serves.
-pub fn router(coordinator: Coordinator, door: Door, render_metrics: RenderMetrics) -> Router {
+pub fn router(
+    coordinator: Coordinator,
+    admission: Admission,
+    render_metrics: RenderMetrics,
+) -> Router {
+    let Admission { door, brokers } = admission;
     let api = Api {
         coordinator,
         door: door.clone(),
+        brokers,
         render_metrics,
         drains: Drains::default(),
         listeners: Listeners::default(),

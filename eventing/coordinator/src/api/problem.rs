@@ -31,6 +31,11 @@ pub(super) enum Problem {
     TooOften(TooOften),
     #[error("nothing is served at this path: `GET /openapi.json` describes all that is")]
     UnknownPath,
+    #[error(
+        "nothing is served at this path: the token in it is not the one by which Brokers may send \
+         events here, or that has been replaced"
+    )]
+    UnknownBroker,
     #[error("this path does not take this method: the Allow header lists those it takes")]
     WrongMethod,
     #[error("the path cannot be read: {0}")]
@@ -147,7 +152,7 @@ impl Problem {
             Self::Door(Refused::Token) => Kind::NoToken,
             Self::Door(Refused::Host | Refused::Origin) => Kind::NotAdmitted,
             Self::TooOften(_) => Kind::TooOften,
-            Self::UnknownPath => Kind::UnknownPath,
+            Self::UnknownPath | Self::UnknownBroker => Kind::UnknownPath,
             Self::WrongMethod => Kind::WrongMethod,
             Self::Path(_) => Kind::InvalidPath,
             Self::TooLarge | Self::TooManySteps(_) => Kind::TooLarge,

@@ -152,12 +152,16 @@ fn sender(api: &Api, pool: &str, event: &Event, headers: &HeaderMap) -> Option<S
         return Some(Sender {
             cause: Some(task),
             way: Some(attempt.way.through(pool)),
+            is_function: true,
             ..outside
         });
     }
     let token = event.extension(POOL_TOKEN)?;
     let is_pools = api.coordinator.pool_token_matches(pool, &token);
-    is_pools.then_some(outside)
+    is_pools.then_some(Sender {
+        is_function: true,
+        ..outside
+    })
 }
 
 fn attempt_of(event: &Event) -> Option<(TaskId, AttemptToken)> {

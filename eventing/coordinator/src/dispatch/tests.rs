@@ -231,6 +231,7 @@ async fn a_dead_letter_reaches_a_sink_outside_without_our_secrets() {
     stage.coordinator.open_sinks().await.unwrap();
     let route = Route {
         pool: "p".into(),
+        capability: None,
         trigger: "0".into(),
         ordered: false,
         delivery: Arc::new(Delivery {

@@ -236,7 +236,7 @@ impl Agent {
             endpoint: Arc::clone(&endpoint),
             client: client.clone(),
             health,
-            settings: *settings,
+            settings: settings.clone(),
         });
         Ok(Self {
             address: address.clone(),

@@ -97,6 +97,7 @@ async fn the_router_serves_what_the_document_says_and_no_other_method() {
             .replace("{id}", "x")
             .replace("{pool}", "x")
             .replace("{webhook}", "x")
+            .replace("{token}", "x")
             .replace("{seq}", "0");
         let answer = stage.ask(request(Method::TRACE, &path, &[], "")).await;
         assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{path}");

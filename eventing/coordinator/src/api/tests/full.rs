@@ -8,10 +8,13 @@ async fn a_disk_without_room_says_when_to_come_back() {
     let mut config = Config::new(data.path());
     config.disk_reserve = u64::MAX;
     let broker = Broker::open(config).unwrap();
-    let door = Door::new(Some(TOKEN.into()), vec![]);
+    let admission = Admission {
+        door: Door::new(Some(TOKEN.into()), vec![]),
+        brokers: None,
+    };
     let router = router(
         Coordinator::new(broker.clone()),
-        door,
+        admission,
         Arc::new(String::new),
     );
     let stage = Stage {

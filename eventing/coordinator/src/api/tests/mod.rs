@@ -2,6 +2,7 @@
 
 mod altered;
 mod bad_requests;
+mod brokers;
 mod changes;
 mod dead_letters;
 mod declare;
@@ -41,6 +42,7 @@ use crate::registry::PoolSecrets;
 const PATIENCE: Duration = Duration::from_secs(60);
 const TOKEN: &str = "door-token";
 const POOL_TOKEN: &str = "pool-token";
+const BROKER_TOKEN: &str = "broker-token";
 
 const MANIFEST: &str = r#"{"contract":1,"tools":[{"name":"t","title":"T","inputSchema":{"properties":{"key":{"writeOnly":true}}}, "x":1.0}],
     "prompts":[{"name":"p"}],"resources":[{"uri":"x://1","name":"one"}],
@@ -115,9 +117,13 @@ impl Stage {
             .unwrap();
         let readiness = Readiness::default();
         let door = Door::new(Some(TOKEN.into()), vec![]).with_readiness(readiness.clone());
+        let admission = Admission {
+            door,
+            brokers: Some(BROKER_TOKEN.into()),
+        };
         let router = router(
             coordinator.clone(),
-            door,
+            admission,
             Arc::new(|| "dormouse_up 1\n".to_owned()),
         );
         Self {

@@ -44,6 +44,11 @@ pub async fn kubectl(words: &[&str], input: &str) -> Result<String, String> {
     }
 }
 
+/// The whole path of a file or folder of the tree.
+pub fn in_tree(path: &str) -> String {
+    format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))
+}
+
 /// What the API answers at this path; `None` when there is nothing.
 pub async fn get(path: &str) -> Option<Value> {
     let answer = http::get(API, path).await;

@@ -2,9 +2,11 @@
 
 use std::process::Command;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as BASE64;
 use serde_json::{Value, json};
 
-use crate::kubectl::{eventually, get, is_ready, kubectl};
+use crate::kubectl::{eventually, get, in_tree, is_ready, kubectl};
 
 /// It is removed, with all that is in it, when this is dropped. When the test has failed, it first
 /// tells what was in it.
@@ -15,18 +17,30 @@ pub struct Namespace {
 /// What tests ask the API for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
+    /// An AgentPool.
+    AgentPool,
     /// A Knative Service.
     KnativeService,
+    /// An MCPServer.
+    McpServer,
     /// A Pod.
     Pod,
+    /// A Secret.
+    Secret,
+    /// A Service.
+    Service,
 }
 
 impl Kind {
     /// Where its objects are in the API: group and version, and the plural.
     fn path(self) -> [&'static str; 2] {
         match self {
+            Self::AgentPool => ["apis/dormouse.dev/v1alpha1", "agentpools"],
             Self::KnativeService => ["apis/serving.knative.dev/v1", "services"],
+            Self::McpServer => ["apis/dormouse.dev/v1alpha1", "mcpservers"],
             Self::Pod => ["api/v1", "pods"],
+            Self::Secret => ["api/v1", "secrets"],
+            Self::Service => ["api/v1", "services"],
         }
     }
 }
@@ -38,6 +52,13 @@ impl Namespace {
         let created = kubectl(&["create", "namespace", &name], "").await;
         created.expect("a namespace");
         Self { name }
+    }
+
+    /// One that somebody else makes, and nobody else uses.
+    pub fn named(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+        }
     }
 
     /// The name of a service in the cluster.
@@ -61,6 +82,15 @@ impl Namespace {
         kubectl(&words, &object.to_string()).await.map(drop)
     }
 
+    /// Applies a file of the tree as it is.
+    pub async fn apply_file(&self, path: &str) {
+        let file = in_tree(path);
+        let words = ["apply", "--namespace", &self.name, "--filename", &file];
+        kubectl(&words, "")
+            .await
+            .unwrap_or_else(|said| panic!("{path}: {said}"));
+    }
+
     /// One object as it is now.
     pub async fn get(&self, kind: Kind, name: &str) -> Option<Value> {
         let [version, plural] = kind.path();
@@ -69,6 +99,15 @@ impl Namespace {
             self.name
         ))
         .await
+    }
+
+    /// A value of a Secret.
+    pub async fn secret(&self, name: &str, key: &str) -> String {
+        let secret = self.get(Kind::Secret, name).await;
+        let secret = secret.unwrap_or_else(|| panic!("there is no Secret {name}"));
+        let value = secret["data"][key].as_str().map(|it| BASE64.decode(it));
+        let value = value.unwrap_or_else(|| panic!("the Secret {name} has no {key}"));
+        String::from_utf8(value.expect("base64")).expect("a text")
     }
 
     /// All objects of a kind that have this label.

@@ -37,12 +37,13 @@ LAST = {"MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"}
 LATE = {"Certificate", "Image"}
 
 # Settings: (ConfigMap, key, value). The windows are the shortest that Knative admits, so that what
-# is idle sleeps soon.
+# is idle sleeps soon; no registry is asked for what the images' tags mean.
 SETTINGS = [
     ("config-network", "ingress-class", "kourier.ingress.networking.knative.dev"),
     ("config-domain", "example.com", ""),
     ("config-autoscaler", "stable-window", "6s"),
     ("config-autoscaler", "scale-to-zero-grace-period", "6s"),
+    ("config-deployment", "registries-skipping-tag-resolving", "dev.local,index.docker.io"),
 ]
 
 

@@ -9,11 +9,11 @@
 
 pub mod apply;
 pub mod backoff;
+mod kinds;
 pub mod names;
 mod stores;
 mod watch;
 
-use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -28,13 +28,13 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+pub use kinds::ForeignKinds;
 pub(crate) use stores::api;
 pub use stores::{Requests, Stores};
 pub(crate) use watch::watch;
 
 use crate::coordinator_client::{self, CoordinatorClient};
 use crate::platform::reconcile::PlatformReconciler;
-use crate::pool::knative;
 use crate::pool::reconcile::PoolReconciler;
 use apply::Applier;
 use backoff::Backoffs;
@@ -44,9 +44,6 @@ const CONCURRENCY: u16 = 16;
 
 /// Changes that come together are looked at together.
 const DEBOUNCE: Duration = Duration::from_millis(30);
-
-/// How often the API server is asked whether the kinds that are needed are there.
-const DISCOVERY: Duration = Duration::from_secs(10);
 
 /// Why an object could not be reconciled.
 #[derive(Debug, thiserror::Error)]
@@ -133,13 +130,12 @@ pub async fn run(
     identity: &str,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let Some(groups) = await_kinds(&client, stop).await else {
+    let Some(kinds) = stop.run_until_cancelled(kinds::find(&client)).await else {
         return Ok(());
     };
     let mut watches = JoinSet::new();
     let (requests, queues) = Requests::new();
-    let has_eventing = groups.contains(knative::EVENTING);
-    let stores = Stores::watch(&client, namespace, has_eventing, &requests, &mut watches);
+    let stores = Stores::watch(&client, namespace, kinds, &requests, &mut watches);
     let reporter = Reporter {
         controller: names::MANAGER.to_owned(),
         instance: Some(identity.to_owned()),
@@ -272,29 +268,4 @@ fn measure<K: Resource<DynamicType = ()>>(began: Instant, good: bool) {
     .increment(1);
     metrics::histogram!("dormouse_operator_reconciliation_seconds", "kind" => kind)
         .record(began.elapsed().as_secs_f64());
-}
-
-/// Waits until our own kinds and Knative Serving's are there; the groups that are, or `None` when
-/// told to stop.
-async fn await_kinds(client: &Client, stop: &CancellationToken) -> Option<BTreeSet<String>> {
-    loop {
-        match client.list_api_groups().await {
-            Ok(list) => {
-                let groups: BTreeSet<_> = list.groups.into_iter().map(|it| it.name).collect();
-                let needed = [crate::object::GROUP, knative::SERVING];
-                let missing: Vec<_> = needed.iter().filter(|it| !groups.contains(**it)).collect();
-                if missing.is_empty() {
-                    return Some(groups);
-                }
-                tracing::error!(
-                    ?missing,
-                    "the cluster lacks API groups: install Dormouse's definitions and Knative \
-                     Serving; waiting for them"
-                );
-            }
-            Err(error) => tracing::error!(error = words(&error), "the API server cannot be asked"),
-        }
-        stop.run_until_cancelled(tokio::time::sleep(DISCOVERY))
-            .await?;
-    }
 }

@@ -74,6 +74,12 @@ pub fn server_token(server: &str) -> String {
     format!("{server}-token")
 }
 
+/// The Secret with the token by which Brokers send events to a platform, in the key `token`.
+#[must_use]
+pub fn server_broker(server: &str) -> String {
+    format!("{server}-broker")
+}
+
 /// Where the coordinator of a platform answers, within its cluster.
 #[must_use]
 pub fn coordinator_url(namespace: &str, server: &str) -> String {

@@ -10,8 +10,8 @@ use kube::{Api, Client, Resource, ResourceExt as _};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
-use super::names;
 use super::watch::watch;
+use super::{ForeignKinds, names};
 use crate::platform::made::Made;
 use crate::pool::knative::{Revision, Service, Trigger};
 use crate::{AgentPool, McpServer};
@@ -107,7 +107,7 @@ impl Stores {
     pub fn watch(
         client: &Client,
         namespace: Option<&str>,
-        has_eventing: bool,
+        kinds: ForeignKinds,
         requests: &Requests,
         watches: &mut JoinSet<()>,
     ) -> Self {
@@ -139,7 +139,7 @@ impl Stores {
             to.makers_of(it);
         });
         let to = makers();
-        let triggers = has_eventing.then(|| {
+        let triggers = kinds.triggers.then(|| {
             // Beside a Broker, which may be in any namespace.
             watch(watches, Api::all(client.clone()), ours(), move |it| {
                 to.makers_of(it);
@@ -168,7 +168,7 @@ impl Stores {
             triggers,
             secrets,
             config_maps,
-            made: Made::watch(client, namespace, requests, watches),
+            made: Made::watch(client, namespace, kinds, requests, watches),
             knative_defaults,
         }
     }

@@ -4,12 +4,13 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use kube::Client;
 use kube::runtime::reflector::Store;
 use kube::runtime::watcher;
+use kube::{Client, Resource};
 use tokio::task::JoinSet;
 
-use crate::controller::{Requests, api, names, watch};
+use super::neighbours::{ServiceMonitor, VirtualService};
+use crate::controller::{ForeignKinds, Requests, api, names, watch};
 
 /// The objects that belong to MCPServers, but for their Secrets, which are with those of the pools.
 pub struct Made {
@@ -23,6 +24,10 @@ pub struct Made {
     pub accounts: Store<ServiceAccount>,
     /// How they may be disturbed.
     pub budgets: Store<PodDisruptionBudget>,
+    /// What Prometheus reads; `None` without its operator.
+    pub monitors: Option<Store<ServiceMonitor>>,
+    /// How a mesh treats them; `None` without Istio.
+    pub routes: Option<Store<VirtualService>>,
 }
 
 impl Made {
@@ -30,6 +35,7 @@ impl Made {
     pub fn watch(
         client: &Client,
         namespace: Option<&str>,
+        kinds: ForeignKinds,
         requests: &Requests,
         watches: &mut JoinSet<()>,
     ) -> Self {
@@ -49,6 +55,8 @@ impl Made {
             policies: made!(),
             accounts: made!(),
             budgets: made!(),
+            monitors: kinds.monitors.then(|| made!()),
+            routes: kinds.routes.then(|| made!()),
         }
     }
 
@@ -61,6 +69,18 @@ impl Made {
             self.policies.wait_until_ready(),
             self.accounts.wait_until_ready(),
             self.budgets.wait_until_ready(),
+            await_if_there(self.monitors.as_ref()),
+            await_if_there(self.routes.as_ref()),
         );
+    }
+}
+
+async fn await_if_there<K>(store: Option<&Store<K>>)
+where
+    K: Resource<DynamicType = ()> + Clone + 'static,
+{
+    if let Some(store) = store {
+        // As above.
+        let _ = store.wait_until_ready().await;
     }
 }

@@ -1,11 +1,13 @@
 //! MCPServers: each becomes one pod that runs `dormouse serve` on a volume of its own, with all
 //! that it needs around it.
 //!
-//! What is wanted is a plain function of what was written ([`pods`], [`service`], [`token`]);
+//! What is wanted is a plain function of what was written ([`pods`], [`service`], [`token`],
+//! [`neighbours`]);
 //! [`reconcile`] applies it and tells, as [`status`] says, how far it has come. What was made goes
 //! with its MCPServer by the owner that it names; the volume's claim stays.
 
 pub mod made;
+pub mod neighbours;
 pub mod pods;
 pub mod reconcile;
 pub mod service;

@@ -3,6 +3,7 @@
 //! Everything here is a function of what was written, so the same MCPServer never restarts its pod.
 
 use dormouse_pool::{Quantity, Resources};
+use k8s_openapi::api::apps::v1::StatefulSet;
 use serde_json::{Value, json};
 
 use super::{ADMIN, COORDINATOR, MCP, Place, service, token};
@@ -14,6 +15,7 @@ const USER: u32 = 65_532;
 
 const DATA: &str = "/var/lib/dormouse";
 const TOKEN: &str = "/var/run/secrets/dormouse";
+const BROKER_TOKEN: &str = "/var/run/secrets/dormouse-broker";
 
 /// So many seconds the end may take beyond its waiting for running calls.
 const CLOSING: u64 = 15;
@@ -27,9 +29,18 @@ pub struct Volume<'a> {
     pub class: Option<&'a str>,
 }
 
-/// The StatefulSet of one pod, as it is applied.
+/// The variable with the address of the Broker.
+pub const BROKER_URL: &str = "DORMOUSE_BROKER_URL";
+
+/// The StatefulSet of one pod, as it is applied. `broker` is where the Broker takes events, as far as
+/// one is named and says so.
 #[must_use]
-pub fn stateful_set(place: Place<'_>, platform: &Platform, volume: Volume<'_>) -> Value {
+pub fn stateful_set(
+    place: Place<'_>,
+    platform: &Platform,
+    volume: Volume<'_>,
+    broker: Option<&str>,
+) -> Value {
     json!({
         "apiVersion": "apps/v1",
         "kind": "StatefulSet",
@@ -40,7 +51,7 @@ pub fn stateful_set(place: Place<'_>, platform: &Platform, volume: Volume<'_>) -
             "selector": {"matchLabels": place.selector()},
             "template": {
                 "metadata": {"labels": names::server_labels(place.server)},
-                "spec": pod(place, platform),
+                "spec": pod(place, platform, broker),
             },
             "volumeClaimTemplates": [claim(volume)],
         },
@@ -63,8 +74,13 @@ fn claim(volume: Volume<'_>) -> Value {
     })
 }
 
-fn pod(place: Place<'_>, platform: &Platform) -> Value {
-    let key = token_key(place, platform);
+fn pod(place: Place<'_>, platform: &Platform, broker: Option<&str>) -> Value {
+    let mut volumes = vec![secret_volume("token", &token_key(place, platform))];
+    if platform.broker.is_some() {
+        let key = own_key(names::server_broker(place.server));
+        volumes.push(secret_volume("broker-token", &key));
+    }
+    volumes.push(json!({"name": "tmp", "emptyDir": {}}));
     let mut pod = json!({
         "serviceAccountName": account(place.server),
         "automountServiceAccountToken": false,
@@ -78,16 +94,8 @@ fn pod(place: Place<'_>, platform: &Platform) -> Value {
             "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [container(place, platform)],
-        "volumes": [
-            // As a folder, because a file of a subPath never changes.
-            {"name": "token", "secret": {
-                "secretName": key.name,
-                "defaultMode": 0o440,
-                "items": [{"key": key.key, "path": token::KEY}],
-            }},
-            {"name": "tmp", "emptyDir": {}},
-        ],
+        "containers": [container(place, platform, broker)],
+        "volumes": volumes,
     });
     if !platform.node_selector.is_empty() {
         pod["nodeSelector"] = json!(platform.node_selector);
@@ -95,7 +103,24 @@ fn pod(place: Place<'_>, platform: &Platform) -> Value {
     pod
 }
 
-fn container(place: Place<'_>, platform: &Platform) -> Value {
+/// A key of a Secret as a folder, because a file of a subPath never changes.
+fn secret_volume(name: &str, key: &SecretKey) -> Value {
+    json!({"name": name, "secret": {
+        "secretName": key.name,
+        "defaultMode": 0o440,
+        "items": [{"key": key.key, "path": token::KEY}],
+    }})
+}
+
+fn container(place: Place<'_>, platform: &Platform, broker: Option<&str>) -> Value {
+    let mut mounts = vec![
+        json!({"name": "data", "mountPath": DATA}),
+        json!({"name": "token", "mountPath": TOKEN, "readOnly": true}),
+        json!({"name": "tmp", "mountPath": "/tmp"}),
+    ];
+    if platform.broker.is_some() {
+        mounts.push(json!({"name": "broker-token", "mountPath": BROKER_TOKEN, "readOnly": true}));
+    }
     let probe = |path: &str, period: u32, failures: u32| {
         json!({
             "httpGet": {"path": path, "port": "admin", "scheme": "HTTP"},
@@ -110,7 +135,7 @@ fn container(place: Place<'_>, platform: &Platform) -> Value {
         "name": "platform",
         "image": platform.image,
         "args": ["serve"],
-        "env": environment(place, platform),
+        "env": environment(place, platform, broker),
         "ports": [port("mcp", MCP), port("admin", ADMIN), port("coordinator", COORDINATOR)],
         // Longer than a start waits for the process before it to let go of the volume.
         "startupProbe": probe("/health/liveness", 2, 90),
@@ -121,11 +146,7 @@ fn container(place: Place<'_>, platform: &Platform) -> Value {
             "allowPrivilegeEscalation": false,
             "capabilities": {"drop": ["ALL"]},
         },
-        "volumeMounts": [
-            {"name": "data", "mountPath": DATA},
-            {"name": "token", "mountPath": TOKEN, "readOnly": true},
-            {"name": "tmp", "mountPath": "/tmp"},
-        ],
+        "volumeMounts": mounts,
     });
     if platform.resources != Resources::default() {
         container["resources"] = json!(platform.resources);
@@ -133,29 +154,51 @@ fn container(place: Place<'_>, platform: &Platform) -> Value {
     container
 }
 
-fn environment(place: Place<'_>, platform: &Platform) -> Vec<Value> {
+fn environment(place: Place<'_>, platform: &Platform, broker: Option<&str>) -> Vec<Value> {
     let mut hosts = service::hosts(place).to_vec();
     hosts.extend(platform.doors.allow_hosts.iter().cloned());
     let limits = &platform.limits;
-    [
+    let mut variables = vec![
         ("DORMOUSE_DATA_DIR", DATA.to_owned()),
         ("DORMOUSE_TOKEN_FILE", format!("{TOKEN}/{}", token::KEY)),
         ("DORMOUSE_ALLOW_HOSTS", hosts.join(",")),
         ("MCP_MAX_CONCURRENT_TASKS", limits.max_tasks.to_string()),
         ("RATE_LIMIT_MAX_REQUESTS", limits.rate_limit.to_string()),
         ("DORMOUSE_DRAIN_SECONDS", limits.drain.as_secs().to_string()),
-    ]
-    .into_iter()
-    .map(|(name, value)| json!({"name": name, "value": value}))
-    .collect()
+    ];
+    if platform.broker.is_some() {
+        let file = format!("{BROKER_TOKEN}/{}", token::KEY);
+        variables.push(("DORMOUSE_BROKER_TOKEN_FILE", file));
+    }
+    variables.extend(broker.map(|url| (BROKER_URL, url.to_owned())));
+    variables
+        .into_iter()
+        .map(|(name, value)| json!({"name": name, "value": value}))
+        .collect()
 }
 
-/// Where the platform's token is.
-fn token_key(place: Place<'_>, platform: &Platform) -> SecretKey {
-    platform.token.clone().unwrap_or_else(|| SecretKey {
-        name: names::server_token(place.server),
+/// Where the platform's bearer token is.
+#[must_use]
+pub fn token_key(place: Place<'_>, platform: &Platform) -> SecretKey {
+    let own = || own_key(names::server_token(place.server));
+    platform.token.clone().unwrap_or_else(own)
+}
+
+/// The key of a Secret that the operator has made.
+fn own_key(name: String) -> SecretKey {
+    SecretKey {
+        name,
         key: token::KEY.to_owned(),
-    })
+    }
+}
+
+/// The address of the Broker that a StatefulSet's pod has.
+#[must_use]
+pub fn broker_url(set: &StatefulSet) -> Option<&str> {
+    let pod = set.spec.as_ref()?.template.spec.as_ref()?;
+    let variables = pod.containers.first()?.env.as_ref()?;
+    let variable = variables.iter().find(|it| it.name == BROKER_URL)?;
+    variable.value.as_deref()
 }
 
 /// The ServiceAccount, as it is applied: an account without rights.
@@ -188,7 +231,6 @@ pub fn disruption_budget(place: Place<'_>) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use k8s_openapi::api::apps::v1::StatefulSet;
     use k8s_openapi::api::core::v1::{PodSpec, ServiceAccount};
     use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 
@@ -200,8 +242,10 @@ mod tests {
             size: &Quantity::gibi(2),
             class: Some("fast"),
         };
-        stateful_set(place(&owner()), &platform(spec), volume)
+        stateful_set(place(&owner()), &platform(spec), volume, Some(BROKER))
     }
+
+    const BROKER: &str = "http://broker-ingress.knative-eventing.svc.cluster.local/agents/default";
 
     fn pod(spec: Value) -> PodSpec {
         let set: StatefulSet = serde_json::from_value(applied(spec)).unwrap();
@@ -276,6 +320,21 @@ mod tests {
             let file = variable(&pod, "DORMOUSE_TOKEN_FILE");
             assert_eq!(file, format!("{}/token", mounts[1].mount_path));
         }
+    }
+
+    #[test]
+    fn a_broker_is_known_by_its_address_and_its_token() {
+        let named = json!({"broker": {"name": "default"}});
+        let set: StatefulSet = serde_json::from_value(applied(named.clone())).unwrap();
+        assert_eq!(broker_url(&set), Some(BROKER));
+        let pod = pod(named);
+        let file = variable(&pod, "DORMOUSE_BROKER_TOKEN_FILE");
+        let mounts = pod.containers[0].volume_mounts.as_ref().unwrap();
+        let mount = mounts.iter().find(|it| it.name == "broker-token").unwrap();
+        assert_eq!(file, format!("{}/token", mount.mount_path));
+        let volume = &pod.volumes.as_ref().unwrap()[1];
+        let secret = volume.secret.as_ref().unwrap();
+        assert_eq!(secret.secret_name.as_deref(), Some("mcp-broker"));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use serde_json::json;
 use super::pods::{self, Volume};
 use super::status::{self, Findings};
 use super::token::Token;
-use super::{Place, service};
+use super::{Place, neighbours, service};
 use crate::McpServer;
 use crate::conditions::{Finding, Truth};
 use crate::controller::apply::await_seen;
@@ -122,10 +122,19 @@ impl PlatformReconciler {
         let (applier, made) = (&self.cluster.applier, &self.cluster.stores.made);
         match &platform.token {
             Some(named) => findings.secrets = self.look_up(place, named).await?,
-            None => self.make_token(place).await?,
+            None => {
+                let name = names::server_token(place.server);
+                self.make_token(place, &name).await?;
+            }
         }
-        if let Some(broker) = &platform.broker {
-            findings.broker = Some(self.find_broker(place, broker).await?);
+        let mut broker = None;
+        if let Some(named) = &platform.broker {
+            let name = names::server_broker(place.server);
+            self.make_token(place, &name).await?;
+            let (finding, url) = self.find_broker(place, named).await?;
+            findings.broker = Some(finding);
+            // One that is away for a moment does not restart the pod.
+            broker = url.or_else(|| self.broker_until_now(place));
         }
         let account = pods::service_account(place);
         applier.apply(&made.accounts, &account).await?;
@@ -135,18 +144,26 @@ impl PlatformReconciler {
         applier.apply(&made.services, &door).await?;
         let budget = pods::disruption_budget(place);
         applier.apply(&made.budgets, &budget).await?;
-        let set = pods::stateful_set(place, platform, volume);
+        if let Some(store) = &made.monitors {
+            let key = pods::token_key(place, platform);
+            let monitor = neighbours::service_monitor(place, &key);
+            applier.apply(store, &monitor).await?;
+        }
+        if let Some(store) = &made.routes {
+            let route = neighbours::virtual_service(place);
+            applier.apply(store, &route).await?;
+        }
+        let set = pods::stateful_set(place, platform, volume, broker.as_deref());
         applier.apply(&made.sets, &set).await?;
         Ok(())
     }
 
-    /// The token that is there, or a new one.
-    async fn make_token(&self, place: Place<'_>) -> Result<(), Error> {
+    /// The token that is there, or a new one, in the Secret of this name.
+    async fn make_token(&self, place: Place<'_>, name: &str) -> Result<(), Error> {
         let secrets = &self.cluster.stores.secrets;
-        let name = names::server_token(place.server);
-        let there = secrets.get(&ObjectRef::new(&name).within(place.namespace));
+        let there = secrets.get(&ObjectRef::new(name).within(place.namespace));
         let token = there.and_then(|it| Token::read(&it));
-        let wanted = token.unwrap_or_else(Token::random).object(place);
+        let wanted = token.unwrap_or_else(Token::random).object(place, name);
         self.cluster.applier.apply(secrets, &wanted).await?;
         Ok(())
     }
@@ -170,23 +187,46 @@ impl PlatformReconciler {
         })
     }
 
-    async fn find_broker(&self, place: Place<'_>, broker: &BrokerRef) -> Result<Finding, Error> {
+    /// Whether the Broker is there, and where it takes events.
+    async fn find_broker(
+        &self,
+        place: Place<'_>,
+        broker: &BrokerRef,
+    ) -> Result<(Finding, Option<String>), Error> {
         let kind = GroupVersionKind::gvk(knative::EVENTING, "v1", "Broker");
         let resource = ApiResource::from_gvk(&kind);
         let namespace = broker.namespace.as_deref().unwrap_or(place.namespace);
         let client = self.cluster.client.clone();
         let api = Api::<DynamicObject>::namespaced_with(client, namespace, &resource);
-        Ok(match api.get_opt(&broker.name).await? {
-            Some(_) => Finding::holds("Found", ""),
-            None => Finding::fails(
+        let name = &broker.name;
+        let Some(found) = api.get_opt(name).await? else {
+            let finding = Finding::fails(
                 "BrokerMissing",
                 format!(
-                    "spec.broker: there is no Broker `{}` in the namespace `{namespace}`: make it, \
-                     or name another",
-                    broker.name
+                    "spec.broker: there is no Broker `{name}` in the namespace `{namespace}`: make \
+                     it, or name another"
+                ),
+            );
+            return Ok((finding, None));
+        };
+        let url = found.data["status"]["address"]["url"].as_str();
+        let finding = match url {
+            Some(_) => Finding::holds("Found", ""),
+            None => Finding::fails(
+                "BrokerNotReady",
+                format!(
+                    "spec.broker: the Broker `{name}` does not say where it takes events: \
+                     `kubectl describe broker {name} --namespace {namespace}` says why"
                 ),
             ),
-        })
+        };
+        Ok((finding, url.map(str::to_owned)))
+    }
+
+    fn broker_until_now(&self, place: Place<'_>) -> Option<String> {
+        let key = ObjectRef::new(place.server).within(place.namespace);
+        let set = self.cluster.stores.made.sets.get(&key)?;
+        pods::broker_url(&set).map(str::to_owned)
     }
 
     /// Writes the status if it says something new, and an event if people should hear of it.

@@ -8,7 +8,11 @@ use crate::mcp_server::Platform;
 /// The Service, as it is applied.
 #[must_use]
 pub fn service(place: Place<'_>, platform: &Platform) -> Value {
-    let port = |name: &str, port: u16| json!({"name": name, "port": port, "targetPort": name, "protocol": "TCP"});
+    let port = |name: &str, port: u16| {
+        json!({
+            "name": name, "port": port, "targetPort": name, "protocol": "TCP", "appProtocol": "http",
+        })
+    };
     json!({
         "apiVersion": "v1",
         "kind": "Service",

@@ -1,14 +1,14 @@
-//! The bearer token of a platform that names none.
+//! The tokens of a platform: the bearer token, where its spec names none, and the one by which its
+//! Broker sends it events.
 //!
-//! It is made once and kept. Who deletes the Secret gets a new one, which the platform reads without
-//! a restart.
+//! Each is made once and kept. Who deletes the Secret gets a new one, which the platform reads
+//! without a restart.
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::{Value, json};
 
 use super::Place;
-use crate::controller::names;
 
 /// The key of the Secret, and the name of the file in the pod.
 pub const KEY: &str = "token";
@@ -33,14 +33,20 @@ impl Token {
         (!token.trim().is_empty()).then_some(Self(token))
     }
 
-    /// The Secret, as it is applied.
+    /// The token.
     #[must_use]
-    pub fn object(&self, place: Place<'_>) -> Value {
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// The Secret of this name, as it is applied.
+    #[must_use]
+    pub fn object(&self, place: Place<'_>, name: &str) -> Value {
         json!({
             "apiVersion": "v1",
             "kind": "Secret",
             "type": "Opaque",
-            "metadata": place.metadata(&names::server_token(place.server)),
+            "metadata": place.metadata(name),
             "data": {KEY: ByteString(self.0.clone().into_bytes())},
         })
     }
@@ -54,7 +60,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read_again() {
         let token = Token::random();
-        let object = token.object(place(&owner()));
+        let object = token.object(place(&owner()), "mcp-token");
         assert_eq!(object["metadata"]["name"], "mcp-token");
         let mut secret: Secret = serde_json::from_value(object).unwrap();
         assert!(Token::read(&secret).as_ref() == Some(&token));

@@ -12,16 +12,25 @@ use super::{registration, scaling, timeout};
 use crate::conditions::Finding;
 use crate::controller::{Error, names, refusal, words};
 
+/// What has been settled about a pool that is deployed.
+pub(super) struct Deployed {
+    pub(super) secrets: Secrets,
+    /// How long a request may take, in seconds.
+    pub(super) timeout: u64,
+    /// The most instances, where the pool does not say it.
+    pub(super) ceiling: usize,
+}
+
 impl PoolReconciler {
-    /// Makes Secret and Knative Service what they should be. Returns the secrets and the time that
-    /// a request may take, in seconds, or `None` when the pool cannot be deployed.
+    /// Makes Secret and Knative Service what they should be; `None` when the pool cannot be
+    /// deployed.
     pub(super) async fn deploy(
         &self,
         subject: &Subject<'_>,
         pool: &Pool<Container>,
         platforms: &Platforms,
         findings: &mut Findings,
-    ) -> Result<Option<(Secrets, u64)>, Error> {
+    ) -> Result<Option<Deployed>, Error> {
         findings.not_honoured = pool.not_honoured().to_vec();
         findings
             .not_honoured
@@ -53,6 +62,7 @@ impl PoolReconciler {
             return Ok(None);
         }
         let secrets = self.secrets(subject).await?;
+        let ceiling = platforms.ceiling(subject.namespace, pool.name.as_str(), &sink);
         let wanted = service(&Deployment {
             pool,
             namespace: subject.namespace,
@@ -61,10 +71,15 @@ impl PoolReconciler {
             secrets: &secrets.mark(),
             guarded: registration::is_guarded(pool),
             timeout,
+            ceiling,
         });
         let applier = &self.cluster.applier;
         match applier.apply(&self.cluster.stores.services, &wanted).await {
-            Ok(_) => Ok(Some((secrets, timeout))),
+            Ok(_) => Ok(Some(Deployed {
+                secrets,
+                timeout,
+                ceiling,
+            })),
             Err(error) => {
                 findings.service = Finding::fails(refusal(&error), words(&error));
                 Err(error.into())

@@ -16,10 +16,10 @@ use kube::runtime::reflector::ObjectRef;
 use kube::{Api, Resource as _};
 use serde_json::json;
 
+use super::deploy::Deployed;
 use super::knative::{Revision, Service};
 use super::manifest::{self, Known};
 use super::registrar::Registrar;
-use super::secret::Secrets;
 use super::servers::{self, Platforms};
 use super::status::{Findings, news};
 use super::{observe, registration};
@@ -109,7 +109,7 @@ impl PoolReconciler {
         );
         let mut findings = Findings::unusable("NotDeployed", "");
         findings.agent_type.clone_from(&pool.agent_type);
-        let (secrets, timeout) = match self.deploy(subject, pool, &platforms, &mut findings).await {
+        let deployed = match self.deploy(subject, pool, &platforms, &mut findings).await {
             Ok(Some(deployed)) => deployed,
             Ok(None) => {
                 return Progress {
@@ -133,7 +133,7 @@ impl PoolReconciler {
             return failed(findings, failure);
         }
         if let Some(known) = &known {
-            let cut = observe::cut_tools(pool, known, timeout);
+            let cut = observe::cut_tools(pool, known, deployed.timeout);
             findings.not_honoured.extend(cut);
         }
         findings.known.clone_from(&known);
@@ -142,7 +142,7 @@ impl PoolReconciler {
             return failed(findings, failure);
         }
         let told = self
-            .register(subject, pool, &platforms, &secrets, &mut findings)
+            .register(subject, pool, &platforms, &deployed, &mut findings)
             .await;
         Progress {
             findings,
@@ -202,13 +202,14 @@ impl PoolReconciler {
         subject: &Subject<'_>,
         pool: &Pool<Container>,
         platforms: &Platforms,
-        secrets: &Secrets,
+        deployed: &Deployed,
         findings: &mut Findings,
     ) -> Result<(), coordinator_client::Error> {
         let (Some(known), Some(url)) = (&findings.known, &findings.url) else {
             return Ok(());
         };
-        let Ok(row) = registration::row(pool, url, known, secrets) else {
+        let Ok(row) = registration::row(pool, url, known, &deployed.secrets, deployed.ceiling)
+        else {
             return Ok(());
         };
         let name = subject.object.name();

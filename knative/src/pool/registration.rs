@@ -5,13 +5,13 @@ use dormouse_contract::filter::Trigger;
 use dormouse_pool::{Container, Pool};
 
 use super::manifest::Known;
-use super::scaling::CEILING;
 use super::secret::Secrets;
 
 /// The most deliveries that a coordinator lets be on their way to one pool.
 const MOST_CONNECTIONS: usize = 100_000;
 
-/// The row of a pool as JSON; the same pool is the same text.
+/// The row of a pool as JSON; the same pool is the same text. `ceiling` is the most instances of a
+/// pool that does not say it.
 ///
 /// # Errors
 /// When the manifest is no JSON.
@@ -20,8 +20,9 @@ pub fn row(
     endpoint: &str,
     known: &Known,
     secrets: &Secrets,
+    ceiling: usize,
 ) -> serde_json::Result<String> {
-    let connections = pool.scaling.ceiling(CEILING) * pool.scaling.concurrency;
+    let connections = pool.scaling.ceiling(ceiling) * pool.scaling.concurrency;
     serde_json::to_string(&Declaration {
         pool_id: None,
         runs_on: RunsOn::Knative,
@@ -75,7 +76,14 @@ mod tests {
             delivery: "d".to_owned(),
             token: "t".to_owned(),
         };
-        let row = row(&pool(file), "http://educational.agents", &known, &secrets).unwrap();
+        let row = row(
+            &pool(file),
+            "http://educational.agents",
+            &known,
+            &secrets,
+            10,
+        )
+        .unwrap();
         assert!(row.contains(&known.json), "{row}");
         serde_json::from_str(&row).unwrap()
     }

@@ -7,9 +7,6 @@ use serde_json::{Map, Value};
 
 use super::timeout::whole_seconds;
 
-/// The most instances of a pool that says nothing: the platform's default.
-pub const CEILING: usize = 10;
-
 /// Knative's bounds of the autoscaler's window (Knative Serving,
 /// `pkg/apis/autoscaling/annotation_validation.go`).
 const WINDOW: (Duration, Duration) = (Duration::from_secs(6), Duration::from_secs(3_600));
@@ -18,9 +15,10 @@ const WINDOW: (Duration, Duration) = (Duration::from_secs(6), Duration::from_sec
 /// pod, so that a pool which sleeps late still follows its calls.
 const AVERAGED: Duration = Duration::from_secs(60);
 
-/// The annotations of the revision's template.
+/// The annotations of the revision's template. `ceiling` is the most instances of a pool that says
+/// nothing.
 #[must_use]
-pub fn annotations(scaling: &Scaling) -> Map<String, Value> {
+pub fn annotations(scaling: &Scaling, ceiling: usize) -> Map<String, Value> {
     let idle = honoured_idle(scaling.idle);
     let window = idle.min(AVERAGED);
     let mut annotations = Map::new();
@@ -28,7 +26,7 @@ pub fn annotations(scaling: &Scaling) -> Map<String, Value> {
         annotations.insert(format!("autoscaling.knative.dev/{name}"), value.into());
     };
     say("min-scale", scaling.min.to_string());
-    say("max-scale", scaling.ceiling(CEILING).to_string());
+    say("max-scale", scaling.ceiling(ceiling).to_string());
     // One pod of each new revision starts at once, whatever the cluster's default is: it is asked
     // for its manifest.
     say("initial-scale", "1".to_owned());
@@ -72,7 +70,7 @@ mod tests {
     }
 
     fn annotation(scaling: &Scaling, name: &str) -> Option<String> {
-        let annotations = annotations(scaling);
+        let annotations = annotations(scaling, 10);
         let value = annotations.get(&format!("autoscaling.knative.dev/{name}"))?;
         value.as_str().map(str::to_owned)
     }
@@ -109,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pool_that_says_nothing_has_ten_instances_at_most() {
+    fn a_pool_that_says_nothing_has_as_many_instances_as_its_platform_says() {
         assert_eq!(annotation(&scaling(60), "max-scale").as_deref(), Some("10"));
         let many = Scaling {
             min: 12,

@@ -7,7 +7,7 @@ use dormouse_pool::{Container, Pool};
 use super::trigger::Broker;
 use crate::McpServer;
 use crate::controller::names;
-use crate::mcp_server::ServerType;
+use crate::mcp_server::{Limits, ServerType};
 
 /// A platform that offers a pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct Platform {
     pub token: (String, String),
     /// The Broker whose events it takes.
     pub broker: Option<Broker>,
+    /// The most instances of a pool that does not say it.
+    pub max_agents: usize,
 }
 
 /// The MCPServers of a namespace as one pool sees them.
@@ -95,6 +97,7 @@ fn platform(namespace: &str, server: &McpServer) -> Option<(Platform, ServerType
             namespace: broker.namespace.unwrap_or_else(|| namespace.to_owned()),
             name: broker.name,
         }),
+        max_agents: usize::from(spec.limits.max_agents),
     };
     Some((platform, spec.server_type))
 }
@@ -110,10 +113,7 @@ impl Platforms {
         pool: &Pool<Container>,
         now: Option<&str>,
     ) -> Option<String> {
-        let of = |server: &str| {
-            let coordinator = names::coordinator_url(namespace, server);
-            format!("{coordinator}/pools/{}/events", pool.name)
-        };
+        let of = |server: &str| sink_of(namespace, server, pool.name.as_str());
         if let Some(named) = &pool.run.server {
             return Some(of(named));
         }
@@ -121,6 +121,17 @@ impl Platforms {
         let kept = now.filter(|now| known.clone().any(|sink| sink == *now));
         let first = self.offering.first().map(|it| of(&it.name));
         kept.map(str::to_owned).or(first).or(now.map(str::to_owned))
+    }
+
+    /// The most instances of a pool that does not say it, as the platform wants it to which its
+    /// function reports.
+    #[must_use]
+    pub fn ceiling(&self, namespace: &str, pool: &str, sink: &str) -> usize {
+        let reports_to = |it: &&Platform| sink_of(namespace, &it.name, pool) == sink;
+        let platform = self.offering.iter().find(reports_to);
+        platform.map_or(usize::from(Limits::default().max_agents), |it| {
+            it.max_agents
+        })
     }
 
     /// What several platforms in front of one function cannot do.
@@ -135,6 +146,11 @@ impl Platforms {
             )
         })
     }
+}
+
+fn sink_of(namespace: &str, server: &str, pool: &str) -> String {
+    let coordinator = names::coordinator_url(namespace, server);
+    format!("{coordinator}/pools/{pool}/events")
 }
 
 #[cfg(test)]
@@ -172,6 +188,16 @@ mod tests {
             platforms("other", &servers, &pool(""), None),
             Platforms::default()
         );
+    }
+
+    #[test]
+    fn who_is_reported_to_says_how_far_it_scales() {
+        let mut server = McpServer::new("b", json!({"limits": {"maxAgents": 3}}));
+        server.metadata.namespace = Some("agents".to_owned());
+        let platforms = platforms("agents", &[Arc::new(server)], &pool(""), None);
+        let sink = platforms.sink("agents", &pool(""), None).unwrap();
+        assert_eq!(platforms.ceiling("agents", "educational", &sink), 3);
+        assert_eq!(platforms.ceiling("agents", "educational", "elsewhere"), 10);
     }
 
     #[test]

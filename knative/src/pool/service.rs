@@ -32,6 +32,8 @@ pub struct Deployment<'a> {
     pub guarded: bool,
     /// How long a request may take, in seconds.
     pub timeout: u64,
+    /// The most instances, where the pool does not say it.
+    pub ceiling: usize,
 }
 
 /// The Knative Service, as it is applied.
@@ -45,7 +47,7 @@ pub fn service(deployment: &Deployment<'_>) -> Value {
         "networking.knative.dev/visibility".to_owned(),
         "cluster-local".to_owned(),
     );
-    let mut annotations = scaling::annotations(&deployment.pool.scaling);
+    let mut annotations = scaling::annotations(&deployment.pool.scaling, deployment.ceiling);
     annotations.insert(names::SECRETS.to_owned(), deployment.secrets.into());
     json!({
         "apiVersion": "serving.knative.dev/v1",
@@ -158,6 +160,7 @@ mod tests {
             secrets: "c0ffee",
             guarded: true,
             timeout: 300,
+            ceiling: 10,
         })
     }
 

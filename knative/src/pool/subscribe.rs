@@ -2,6 +2,7 @@
 
 use dormouse_contract::filter::Trigger;
 use dormouse_pool::{Container, Pool};
+use kube::runtime::reflector::ObjectRef;
 use serde_json::Value;
 
 use super::manifest::Known;
@@ -10,7 +11,8 @@ use super::servers::Platforms;
 use super::status::Findings;
 use super::{observe, trigger};
 use crate::conditions::Finding;
-use crate::controller::{Error, refusal, words};
+use crate::controller::{Error, names, refusal, words};
+use crate::platform::token::Token;
 
 impl PoolReconciler {
     /// Makes the Knative Triggers what they should be, and takes out those that should not be.
@@ -27,7 +29,6 @@ impl PoolReconciler {
             true => own.unwrap_or_default(),
             false => pool.triggers.clone(),
         };
-        let wanted = wanted_triggers(subject, pool, platforms, &triggers);
         let has_broker = platforms.offering.iter().any(|it| it.broker.is_some());
         let Some(store) = &self.cluster.stores.triggers else {
             findings.triggers = has_broker.then(|| {
@@ -37,6 +38,13 @@ impl PoolReconciler {
                      operator started: install it and restart the operator",
                 )
             });
+            return Ok(());
+        };
+        let Some(wanted) = self.wanted_triggers(subject, pool, platforms, &triggers) else {
+            findings.triggers = Some(Finding::pends(
+                "NoToken",
+                "the Secret with the token by which the Broker sends events is not there yet",
+            ));
             return Ok(());
         };
         if has_broker {
@@ -55,34 +63,45 @@ impl PoolReconciler {
         findings.triggers = has_broker.then(|| observe::triggers(&there, wanted.len()));
         Ok(())
     }
-}
 
-fn wanted_triggers(
-    subject: &Subject<'_>,
-    pool: &Pool<Container>,
-    platforms: &Platforms,
-    triggers: &[Trigger],
-) -> Vec<Value> {
-    let mut wanted: Vec<Value> = Vec::new();
-    for platform in &platforms.offering {
-        let Some(broker) = &platform.broker else {
-            continue;
-        };
-        let subscriber = trigger::Subscriber {
-            pool: pool.name.as_str(),
-            namespace: subject.namespace,
-            owner: &subject.owner,
-            delivery: &pool.delivery,
-            coordinator: &platform.coordinator,
-        };
-        for written in triggers {
-            let object = trigger::trigger(&subscriber, broker, written);
-            // The same trigger twice is one; a direct one is the same for every platform.
-            let name = &object["metadata"]["name"];
-            if !wanted.iter().any(|it| it["metadata"]["name"] == *name) {
-                wanted.push(object);
+    /// The Triggers on the Brokers of the platforms that offer the pool; `None` while one of these
+    /// has no token for its Broker.
+    fn wanted_triggers(
+        &self,
+        subject: &Subject<'_>,
+        pool: &Pool<Container>,
+        platforms: &Platforms,
+        triggers: &[Trigger],
+    ) -> Option<Vec<Value>> {
+        let mut wanted: Vec<Value> = Vec::new();
+        for platform in &platforms.offering {
+            let Some(broker) = &platform.broker else {
+                continue;
+            };
+            let token = self.brokers_token(subject, &platform.name)?;
+            let subscriber = trigger::Subscriber {
+                pool: pool.name.as_str(),
+                namespace: subject.namespace,
+                owner: &subject.owner,
+                delivery: &pool.delivery,
+                coordinator: &platform.coordinator,
+                token: token.reveal(),
+            };
+            for written in triggers {
+                let object = trigger::trigger(&subscriber, broker, written);
+                // The same trigger twice is one; a direct one is the same for every platform.
+                let name = &object["metadata"]["name"];
+                if !wanted.iter().any(|it| it["metadata"]["name"] == *name) {
+                    wanted.push(object);
+                }
             }
         }
+        Some(wanted)
     }
-    wanted
+
+    fn brokers_token(&self, subject: &Subject<'_>, server: &str) -> Option<Token> {
+        let name = names::server_broker(server);
+        let key = ObjectRef::new(&name).within(subject.namespace);
+        Token::read(self.cluster.stores.secrets.get(&key)?.as_ref())
+    }
 }

@@ -36,6 +36,8 @@ pub struct Subscriber<'a> {
     pub delivery: &'a DeliverySpec,
     /// Where the coordinator answers.
     pub coordinator: &'a str,
+    /// The token by which Brokers send it events: a Trigger can be told an address and no header.
+    pub token: &'a str,
 }
 
 /// The Trigger on a Broker for one trigger of a pool, as it is applied.
@@ -45,7 +47,10 @@ pub fn trigger(subscriber: &Subscriber<'_>, broker: &Broker, trigger: &Trigger) 
     let (destination, delivery) = match trigger.direct {
         true => (direct(subscriber), direct_delivery(subscriber, trigger)),
         false => (
-            json!({"uri": format!("{}/events", subscriber.coordinator)}),
+            json!({"uri": format!(
+                "{}/brokers/{}/events",
+                subscriber.coordinator, subscriber.token
+            )}),
             // Enough to outlive a restart of the platform: 17 minutes.
             json!({"retry": 10, "backoffPolicy": "exponential", "backoffDelay": "PT1S"}),
         ),
@@ -187,6 +192,7 @@ mod tests {
             owner: &owner,
             delivery: &delivery,
             coordinator: "http://platform.agents.svc.cluster.local:8888",
+            token: "c0ffee",
         };
         let broker = Broker {
             namespace: "agents".to_owned(),
@@ -206,7 +212,7 @@ mod tests {
         assert_eq!(spec["broker"], "default");
         assert_eq!(
             spec["subscriber"]["uri"],
-            "http://platform.agents.svc.cluster.local:8888/events"
+            "http://platform.agents.svc.cluster.local:8888/brokers/c0ffee/events"
         );
         assert_eq!(spec["filters"][0]["exact"]["type"], "com.example.order");
         assert_eq!(spec["delivery"]["retry"], 10);

@@ -203,7 +203,7 @@ async fn triggers_become_knatives_where_a_broker_is_named() {
         .await;
     let triggers = all_triggers(&scene).await;
     assert_eq!(triggers.len(), 2, "{triggers:#?}");
-    let uri = format!("{}/events", scene.peer.url);
+    let uri = format!("{}/brokers/c0ffee/events", scene.peer.url);
     assert!(
         triggers
             .iter()

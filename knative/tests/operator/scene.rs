@@ -98,6 +98,12 @@ impl Scene {
             "stringData": {"token": "open-sesame"},
         }));
         self.create(&token).await;
+        let of_broker: Secret = read(json!({
+            "metadata": {"name": "platform-broker", "labels":
+                {"app.kubernetes.io/managed-by": "dormouse-operator"}},
+            "stringData": {"token": "c0ffee"},
+        }));
+        self.create(&of_broker).await;
         let mut server = McpServer::new("platform", spec);
         let paused = (names::PAUSED.to_owned(), "true".to_owned());
         server.metadata.annotations = Some([paused].into());

@@ -95,7 +95,7 @@ struct Chosen {
     /// All that there are
     #[arg(long, conflicts_with_all = ["pool", "capability", "principal", "source", "event"])]
     all: bool,
-    /// At most so many, the newest first
+    /// At most so many, the oldest first
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u8).range(1..=100))]
     limit: u8,
 }

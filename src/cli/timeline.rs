@@ -30,11 +30,12 @@ pub(super) fn render(task: &TaskRecord, event: Option<&EventRecord>, now: Timest
     if !task.history.is_empty() {
         text.push('\n');
     }
-    let (mut attempts, mut running) = (task.attempts.iter(), None);
+    let (mut attempts, mut running) = (task.attempts.iter().peekable(), None);
     for entry in &task.history {
         let ended = running.take();
         if entry.to == State::Running {
-            running = attempts.next();
+            // What never left is no attempt.
+            running = attempts.next_if(|attempt| attempt.started_at == entry.at);
         }
         text.push_str(&line(entry, ended, &task.accepted_at));
     }

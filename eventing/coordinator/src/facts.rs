@@ -51,8 +51,9 @@ impl Askers {
 }
 
 impl Coordinator {
-    /// Tells facts for as long as it is polled.
+    /// Tells facts for as long as it is polled, from when all pools are there that ask for them.
     pub async fn tell_facts(&self) {
+        self.admitted().await;
         let mut registrations = self.registrations();
         registrations.mark_changed();
         let mut known: Arc<Vec<Arc<Registration>>> = Arc::default();

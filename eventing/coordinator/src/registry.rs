@@ -340,3 +340,15 @@ impl Coordinator {
         self.pools.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn agents_are_probed_each_minute_and_asked_what_they_offer_twice_as_often() {
+        let settings = Settings::default();
+        assert_eq!(settings.probe_every, Duration::from_secs(60));
+        assert_eq!(settings.discover_every, Duration::from_secs(30));
+    }
+}

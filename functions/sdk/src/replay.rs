@@ -335,8 +335,8 @@ impl Replay {
         };
         format!(
             "the handler went another way than in the rounds before: {what}. The rounds before \
-             ran {}, this one ran {}. Redrive the task to start it afresh, or deploy the earlier \
-             revision again",
+             ran {}, this one ran {}. Deploy the earlier revision again and redrive the task, or \
+             call anew",
             named(&self.before),
             named(&self.here)
         )

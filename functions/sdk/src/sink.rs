@@ -7,7 +7,7 @@ use bytes::Bytes;
 use dormouse_contract::Event;
 use dormouse_contract::task::POOL_TOKEN;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -15,11 +15,14 @@ use hyper_util::rt::TokioExecutor;
 /// One event may take so long to be taken.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// More of a refusal is not read, in bytes.
+const MOST_SAID: usize = 4_096;
+
 /// Why an event did not reach the sink.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SinkError {
-    #[error("the sink answered {0}")]
-    Refused(StatusCode),
+    #[error("the sink answered {0}{1}")]
+    Refused(StatusCode, String),
     #[error("the sink did not answer in {} s", PATIENCE.as_secs())]
     Silent,
     #[error("the sink cannot be reached: {0}")]
@@ -32,10 +35,10 @@ impl SinkError {
     /// Whether the sink says that sending the event again is pointless.
     pub(crate) fn is_final(&self) -> bool {
         match self {
-            Self::Refused(StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS)
+            Self::Refused(StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS, _)
             | Self::Silent
             | Self::Unreachable(_) => false,
-            Self::Refused(status) => status.is_client_error(),
+            Self::Refused(status, _) => status.is_client_error(),
             Self::Request(_) => true,
         }
     }
@@ -82,12 +85,17 @@ impl Sink {
             .body(Full::new(data))?;
         *request.headers_mut() = self.headers.clone();
         request.headers_mut().extend(headers);
-        let answer = tokio::time::timeout(PATIENCE, self.client().request(request));
-        let status = answer.await.map_err(|_| SinkError::Silent)??.status();
-        match status.is_success() {
-            true => Ok(()),
-            false => Err(SinkError::Refused(status)),
+        let end = tokio::time::Instant::now() + PATIENCE;
+        let answer = tokio::time::timeout_at(end, self.client().request(request));
+        let (head, body) = answer.await.map_err(|_| SinkError::Silent)??.into_parts();
+        if head.status.is_success() {
+            return Ok(());
         }
+        let said = tokio::time::timeout_at(end, Limited::new(body, MOST_SAID).collect());
+        let said = said.await.ok().and_then(Result::ok);
+        let said = said.and_then(|body| detail(&body.to_bytes()));
+        let said = said.map_or_else(String::new, |detail| format!(": {detail}"));
+        Err(SinkError::Refused(head.status, said))
     }
 
     /// Made when first needed: most calls report nothing, and a cold start has no time for it.
@@ -98,4 +106,14 @@ impl Sink {
             Client::builder(TokioExecutor::new()).build(connector)
         })
     }
+}
+
+/// What a problem (RFC 9457) says in words.
+fn detail(body: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Problem {
+        detail: String,
+    }
+    let problem: Problem = serde_json::from_slice(body).ok()?;
+    Some(problem.detail)
 }

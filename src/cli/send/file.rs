@@ -46,16 +46,34 @@ pub(super) async fn run(
         Mode::Batch => args.batch_size,
         Mode::Binary | Mode::Structured => 1,
     };
+    let interrupted = async {
+        match args.watch {
+            // Once it is listened to, a Ctrl-C ends nothing else: not between two sends alone.
+            true => drop(tokio::signal::ctrl_c().await),
+            false => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        sent = send_lines(&mut lines, &mut sending, at_once) => sent?,
+        () = interrupted => {}
+    }
+    sending.end()
+}
+
+/// Sends what is in the file, and what comes to it while it is followed.
+async fn send_lines(
+    lines: &mut Lines,
+    sending: &mut Sending,
+    at_once: usize,
+) -> Result<(), Failure> {
+    let is_followed = sending.is_followed;
     let mut batch = Vec::new();
     loop {
-        match lines.next(!args.watch)? {
+        match lines.next(!is_followed)? {
             Some(line) => batch.push(line),
-            None if batch.is_empty() && !args.watch => break,
+            None if batch.is_empty() && !is_followed => return Ok(()),
             None if batch.is_empty() => {
-                tokio::select! {
-                    () = tokio::time::sleep(LOOK) => {}
-                    _ = tokio::signal::ctrl_c() => break,
-                }
+                tokio::time::sleep(LOOK).await;
                 if lines.follow()? {
                     print::note("the file begins anew");
                 }
@@ -69,10 +87,9 @@ pub(super) async fn run(
         }
         if batch.len() >= at_once {
             sending.send(std::mem::take(&mut batch)).await?;
-            sending.bar.show(&mut lines);
+            sending.bar.show(lines);
         }
     }
-    sending.end()
 }
 
 /// What is sent, and how far it is.

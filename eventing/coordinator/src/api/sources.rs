@@ -4,8 +4,8 @@
 //! The senders of webhooks know no token of the platform: each webhook's own proof lets them in.
 //! It is checked before anything of the body is read.
 
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{FromRequest as _, Request, State};
+use axum::http::StatusCode;
 use axum::response::{Json, Response};
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -114,8 +114,8 @@ pub(super) fn operations() -> Vec<Operation> {
                 Kind::ProofWrong,
                 Kind::InvalidWebhook,
                 Kind::Unmapped,
-                Kind::UnknownPool,
-                Kind::Busy,
+                Kind::Backlog,
+                Kind::DiskFull,
                 Kind::Stopping,
                 Kind::Unavailable,
             ]),
@@ -156,8 +156,7 @@ fn view(served: &Served) -> SourceView {
 pub(super) async fn accept(
     State(api): State<Api>,
     Segment(name): Segment,
-    headers: HeaderMap,
-    Payload(body): Payload,
+    request: Request,
 ) -> Result<Response, Problem> {
     let Some(served) = api.coordinator.sources().get(&name) else {
         return Err(Problem::UnknownWebhook(name));
@@ -167,6 +166,9 @@ pub(super) async fn accept(
         Ok(None) => return Err(Problem::UnknownWebhook(name)),
         Err(why) => return Err(Problem::WebhookBroken(name, why.to_owned())),
     };
+    // Nothing is read for a webhook that is not there.
+    let headers = request.headers().clone();
+    let Payload(body) = Payload::from_request(request, &api).await?;
     let taken = async {
         webhook.proof.check(&headers, &body)?;
         let event = webhook.read(&name, &headers, &body, Timestamp::now())?;

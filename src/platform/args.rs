@@ -111,7 +111,7 @@ pub struct PlatformArgs {
     )]
     pub breaker_pause: Duration,
     /// How many requests a minute each caller may make, of those that present a token; 0: any
-    /// number. Without a token nobody is counted.
+    /// number. Events that come in are not counted, and without a token nobody is.
     #[arg(
         long,
         value_name = "COUNT",

@@ -11,6 +11,7 @@ mod balance;
 mod breaker;
 mod clock;
 mod dispatch;
+mod drains;
 mod endpoints;
 mod facts;
 mod onward;

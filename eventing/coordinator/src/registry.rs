@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use crate::drains::Drains;
 use crate::routes::Routes;
 use crate::sources::Sources;
 use bytes::Bytes;
@@ -106,8 +107,7 @@ pub struct Coordinator {
     settings: Settings,
     /// To the Broker that gets what functions send.
     onward: Option<Arc<dormouse_broker::Route>>,
-    /// Whether events wait at the door.
-    held: Arc<watch::Sender<bool>>,
+    drains: Arc<Drains>,
 }
 
 impl Coordinator {
@@ -130,28 +130,18 @@ impl Coordinator {
             routes: Arc::default(),
             announcements: broadcast::Sender::new(ANNOUNCEMENTS),
             sources: Sources::default(),
-            held: Arc::new(watch::Sender::new(false)),
+            drains: Arc::default(),
         }
-    }
-
-    /// While held, events wait at the door and no task is handed out: for as long as not all pools
-    /// are registered, since an event, or the reply to one, is matched once, when it comes in.
-    pub async fn hold(&self, held: bool) {
-        self.held.send_replace(held);
-        // An error means that the broker has stopped: it hands out nothing more.
-        let _ = self.broker.hold(None, held).await;
-    }
-
-    /// Returns when events may come in.
-    pub(crate) async fn admitted(&self) {
-        // The sender is in `self`.
-        let _ = self.held.subscribe().wait_for(|held| !held).await;
     }
 
     /// The broker whose tasks are dispatched.
     #[must_use]
     pub fn broker(&self) -> &Broker {
         &self.broker
+    }
+
+    pub(crate) fn drains(&self) -> &Drains {
+        &self.drains
     }
 
     /// What makes events here.
@@ -215,7 +205,7 @@ impl Coordinator {
         });
         self.broker.close_pool(pool.into()).await?;
         self.write().remove(pool);
-        Ok(())
+        self.lift_drain(pool).await
     }
 
     /// All pools, and every change.

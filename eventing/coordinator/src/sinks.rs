@@ -85,9 +85,10 @@ fn connection(connections: &Connections, uri: &Uri) -> Result<Outside, CallError
     if let Some(sink) = kept.get(uri) {
         return Ok(sink.clone());
     }
-    let url: Url = uri.to_string().parse().map_err(|error| {
-        CallError::NotRun(format!("the sink `{uri}` is no URL: {error}"))
-    })?;
+    let url: Url = uri
+        .to_string()
+        .parse()
+        .map_err(|error| CallError::NotRun(format!("the sink `{uri}` is no URL: {error}")))?;
     let sink =
         Outside::new(url, Peer::Agent).map_err(|error| CallError::NotRun(error.to_string()))?;
     if kept.len() >= KEPT {

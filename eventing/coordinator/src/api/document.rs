@@ -108,7 +108,7 @@ fn operation_object(operation: &Operation, schemas: &mut SchemaGenerator) -> Val
     }
     object["responses"] = responses(operation, schemas);
     match operation.guard {
-        Guard::Token => {}
+        Guard::Token | Guard::Producer => {}
         Guard::Open => object["security"] = json!([]),
     }
     object
@@ -260,9 +260,11 @@ fn answer_object(answer: &Answer, schemas: &mut SchemaGenerator) -> Value {
 /// its form.
 fn possible_problems(operation: &Operation) -> Vec<Kind> {
     let mut kinds = vec![Kind::NotAdmitted];
-    if operation.guard == Guard::Token {
-        kinds.extend([Kind::NoToken, Kind::TooOften]);
-    }
+    kinds.extend_from_slice(match operation.guard {
+        Guard::Token => &[Kind::NoToken, Kind::TooOften],
+        Guard::Producer => &[Kind::NoToken],
+        Guard::Open => &[Kind::TooOften],
+    });
     if operation.path.contains('{') {
         kinds.push(Kind::InvalidPath);
     }

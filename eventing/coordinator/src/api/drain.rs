@@ -2,8 +2,6 @@
 //! runs finishes, what comes is stored and waits. A drain lasts until it is resumed or the platform
 //! starts again.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::extract::State;
@@ -58,43 +56,6 @@ struct DrainQuery {
     #[serde(with = "dormouse_contract::duration::option")]
     #[schemars(with = "Option<DurationText>")]
     wait: Option<Duration>,
-}
-
-/// What is drained.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Drains(Arc<Mutex<Drained>>);
-
-#[derive(Debug, Default)]
-struct Drained {
-    all: bool,
-    pools: BTreeSet<String>,
-}
-
-impl Drains {
-    /// Whether the whole platform is.
-    pub(super) fn all(&self) -> bool {
-        self.lock().all
-    }
-
-    /// Whether this pool is, by itself or with the platform.
-    pub(super) fn pool(&self, name: &str) -> bool {
-        let drained = self.lock();
-        drained.all || drained.pools.contains(name)
-    }
-
-    /// `true`: it was otherwise before.
-    fn set(&self, pool: Option<&str>, is_drained: bool) -> bool {
-        let mut drained = self.lock();
-        match pool {
-            None => std::mem::replace(&mut drained.all, is_drained) != is_drained,
-            Some(pool) if is_drained => drained.pools.insert(pool.to_owned()),
-            Some(pool) => drained.pools.remove(pool),
-        }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Drained> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 pub(super) fn operations() -> Vec<Operation> {
@@ -160,12 +121,12 @@ async fn drain(
     State(api): State<Api>,
     Asked(query): Asked<DrainQuery>,
 ) -> Result<Json<DrainView>, Problem> {
-    hold(&api, None, true).await?;
+    api.coordinator.drain(None, true).await?;
     Ok(Json(wait(&api, None, query.wait).await))
 }
 
 async fn resume(State(api): State<Api>) -> Result<Json<DrainView>, Problem> {
-    hold(&api, None, false).await?;
+    api.coordinator.drain(None, false).await?;
     Ok(Json(view(&api, None)))
 }
 
@@ -175,7 +136,7 @@ async fn drain_pool(
     Asked(query): Asked<DrainQuery>,
 ) -> Result<Json<DrainView>, Problem> {
     let pool = pools::find(&api, pool)?.pool.to_string();
-    hold(&api, Some(&pool), true).await?;
+    api.coordinator.drain(Some(&pool), true).await?;
     Ok(Json(wait(&api, Some(&pool), query.wait).await))
 }
 
@@ -184,30 +145,8 @@ async fn resume_pool(
     Segment(pool): Segment,
 ) -> Result<Json<DrainView>, Problem> {
     let pool = pools::find(&api, pool)?.pool.to_string();
-    hold(&api, Some(&pool), false).await?;
+    api.coordinator.drain(Some(&pool), false).await?;
     Ok(Json(view(&api, Some(&pool))))
-}
-
-async fn hold(api: &Api, pool: Option<&str>, held: bool) -> Result<(), Problem> {
-    let broker = api.coordinator.broker();
-    broker.hold(pool.map(Into::into), held).await?;
-    // Numbers are published after a batch has been answered: when a second one is answered, those
-    // of the first are there.
-    broker.hold(pool.map(Into::into), held).await?;
-    api.drains.set(pool, held);
-    tracing::info!(pool, held, "draining");
-    Ok(())
-}
-
-/// A pool that is gone is not drained any more, so that another one of its name is not.
-pub(super) async fn lift(api: &Api, pool: &str) -> Result<(), Problem> {
-    if api.drains.set(Some(pool), false) {
-        api.coordinator
-            .broker()
-            .hold(Some(pool.into()), false)
-            .await?;
-    }
-    Ok(())
 }
 
 async fn wait(api: &Api, pool: Option<&str>, patience: Option<Duration>) -> DrainView {
@@ -229,7 +168,10 @@ fn view(api: &Api, pool: Option<&str>) -> DrainView {
     let (waiting, running) = of_it.fold((0, 0), |(waiting, running), (_, queued, runs)| {
         (waiting + queued, running + runs)
     });
-    let is_drained = pool.map_or_else(|| api.drains.all(), |pool| api.drains.pool(pool));
+    let is_drained = match pool {
+        Some(pool) => api.coordinator.is_pool_drained(pool),
+        None => api.coordinator.is_drained(),
+    };
     DrainView {
         state: match (is_drained, running) {
             (false, _) => DrainState::Open,

@@ -13,6 +13,7 @@ use super::{brokers, examples, handshake, ingress, sink};
 pub(super) fn operations() -> Vec<Operation> {
     vec![
         with_event(post("/events", ingress::accept))
+            .at_any_rate()
             .named(
                 Tag::Events,
                 "sendEvent",
@@ -38,6 +39,7 @@ pub(super) fn operations() -> Vec<Operation> {
                 Kind::Unavailable,
             ]),
         options("/events", handshake::answer)
+            .at_any_rate()
             .named(
                 Tag::Events,
                 "askToSendEvents",

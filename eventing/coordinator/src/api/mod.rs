@@ -25,6 +25,7 @@ mod pools;
 mod problem;
 mod read;
 mod register;
+mod room;
 mod secrets;
 mod segment;
 mod sink;
@@ -50,7 +51,6 @@ pub use dead_letters::{
     DeadLetterFilter, DeadLetterView, DiscardRequest, Discarded, DiscardedPage, Redriven,
     RedrivenPage,
 };
-use drain::Drains;
 pub use drain::{DrainState, DrainView};
 pub use ingress::{Receipt, Receipts, Taker};
 pub use log::{EventPage, EventTypePage, EventView};
@@ -58,6 +58,7 @@ use operation::{Guard, Operation};
 pub use pools::{InstanceCounts, PoolPage, PoolView, ResourceView, TemplateView, ToolView};
 use problem::Problem;
 pub use problem::ProblemView;
+use room::Room;
 pub use sources::{SourceError, SourceEvent, SourcePage, SourceView};
 pub use tasks::{CancelRequest, Cancelled, TaskPage};
 pub use triggers::{TestedEvent, TestedTrigger, TriggerPage, TriggerTest, TriggerView};
@@ -77,7 +78,6 @@ struct Api {
     door: Door,
     brokers: Option<Token>,
     render_metrics: RenderMetrics,
-    drains: Drains,
     listeners: Listeners,
 }
 
@@ -102,16 +102,19 @@ pub fn router(
         door: door.clone(),
         brokers,
         render_metrics,
-        drains: Drains::default(),
         listeners: Listeners::default(),
     };
     let (mut guarded, mut open) = (Router::new(), Router::new());
     for operation in operations() {
-        let routes = match operation.guard {
-            Guard::Token => &mut guarded,
-            Guard::Open => &mut open,
+        let (routes, handler) = match operation.guard {
+            Guard::Token => {
+                let rate = from_fn_with_state(door.clone(), keep_rate);
+                (&mut guarded, operation.handler.route_layer(rate))
+            }
+            Guard::Producer => (&mut guarded, operation.handler),
+            Guard::Open => (&mut open, operation.handler),
         };
-        *routes = std::mem::take(routes).route(operation.path, operation.handler);
+        *routes = std::mem::take(routes).route(operation.path, handler);
     }
     let guarded = guarded
         .fallback(async || Problem::UnknownPath)
@@ -119,7 +122,7 @@ pub fn router(
         .layer(from_fn_with_state(door.clone(), admit));
     let open = open
         .method_not_allowed_fallback(async || Problem::WrongMethod)
-        .layer(from_fn_with_state(door, admit_anyone));
+        .layer(from_fn_with_state((door, Room::default()), admit_anyone));
     guarded.merge(open).with_state(api)
 }
 
@@ -148,17 +151,28 @@ async fn admit(State(door): State<Door>, mut request: Request, next: Next) -> Re
     if let Err(refused) = door.admit(request.headers()) {
         return Problem::Door(refused).into_response();
     }
+    next.run(request).await
+}
+
+async fn keep_rate(State(door): State<Door>, request: Request, next: Next) -> Response {
     match door.within_rate() {
         Ok(()) => next.run(request).await,
         Err(too_often) => Problem::TooOften(too_often).into_response(),
     }
 }
 
-async fn admit_anyone(State(door): State<Door>, mut request: Request, next: Next) -> Response {
+async fn admit_anyone(
+    State((door, room)): State<(Door, Room)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     name_host(&mut request);
-    match door.admit_anyone(request.headers()) {
-        Ok(()) => next.run(request).await,
-        Err(refused) => Problem::Door(refused).into_response(),
+    if let Err(refused) = door.admit_anyone(request.headers()) {
+        return Problem::Door(refused).into_response();
+    }
+    match room.take(&request) {
+        Some(_taken) => next.run(request).await,
+        None => Problem::Crowded.into_response(),
     }
 }
 

@@ -71,8 +71,10 @@ impl Tag {
 /// Who is let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Guard {
-    /// Who has the platform's token, where one is set.
+    /// Who has the platform's token, where one is set, as often as the rate allows.
     Token,
+    /// Who has the token, at any rate: what bounds producers is the backlog.
+    Producer,
     /// Anyone; at a sink the event itself proves who sends it, at a webhook the request's signature.
     Open,
 }
@@ -220,6 +222,12 @@ impl Operation {
     ) -> Self {
         (self.tag, self.id) = (tag, id);
         (self.summary, self.description) = (summary, description);
+        self
+    }
+
+    /// Who is let in may come at any rate.
+    pub(super) fn at_any_rate(mut self) -> Self {
+        self.guard = Guard::Producer;
         self
     }
 

@@ -1,5 +1,7 @@
 //! A request's body in memory, bounded by [`BODY_LIMIT`].
 
+use std::time::Duration;
+
 use axum::body::HttpBody as _;
 use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
@@ -7,6 +9,9 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
 use super::BODY_LIMIT;
 use super::problem::Problem;
+
+/// A body may take so long to come.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The whole body. A declared length beyond the limit is refused before a byte is read.
 pub(super) struct Payload(pub Bytes);
@@ -20,10 +25,15 @@ impl<S: Send + Sync> FromRequest<S> for Payload {
         if declared > BODY_LIMIT as u64 {
             return Err(Problem::TooLarge);
         }
-        match Limited::new(body, BODY_LIMIT).collect().await {
-            Ok(collected) => Ok(Self(collected.to_bytes())),
-            Err(error) if error.is::<LengthLimitError>() => Err(Problem::TooLarge),
-            Err(error) => Err(Problem::Unreadable(error.to_string())),
+        let collected = Limited::new(body, BODY_LIMIT).collect();
+        match tokio::time::timeout(PATIENCE, collected).await {
+            Ok(Ok(collected)) => Ok(Self(collected.to_bytes())),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Problem::TooLarge),
+            Ok(Err(error)) => Err(Problem::Unreadable(error.to_string())),
+            Err(_) => {
+                let late = format!("it did not come within {} s", PATIENCE.as_secs());
+                Err(Problem::Unreadable(late))
+            }
         }
     }
 }

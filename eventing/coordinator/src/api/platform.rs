@@ -105,7 +105,7 @@ pub(super) fn operations() -> Vec<Operation> {
 async fn health(State(api): State<Api>) -> (StatusCode, Json<Health>) {
     let phase = api.door.phase();
     let word = match phase {
-        Phase::Ready if api.drains.all() => "draining",
+        Phase::Ready if api.coordinator.is_drained() => "draining",
         Phase::Starting | Phase::Ready | Phase::Stopping => phase.word(),
     };
     (phase.status(), Json(Health::new(word)))

@@ -240,7 +240,7 @@ fn view(api: &Api, registration: &Registration, depths: &Depths) -> PoolView {
         resources: views(resources),
         resource_templates: views(resource_templates),
         triggers: of_pool(registration).collect(),
-        drained: api.drains.pool(&registration.pool),
+        drained: api.coordinator.is_pool_drained(&registration.pool),
         slots: registration.slots,
         queue_limit: registration.queue_limit,
         queued,

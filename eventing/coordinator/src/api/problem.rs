@@ -29,6 +29,8 @@ pub(super) enum Problem {
     Door(Refused),
     #[error(transparent)]
     TooOften(TooOften),
+    #[error("too much is being received at the moment: try again in a second")]
+    Crowded,
     #[error("nothing is served at this path: `GET /openapi.json` describes all that is")]
     UnknownPath,
     #[error(
@@ -56,13 +58,13 @@ pub(super) enum Problem {
     UnknownTask(TaskId),
     #[error("there is no pool `{0}`: `GET /pools` lists those that are registered")]
     UnknownPool(String),
-    #[error("task {task} is {}: ask again when it has ended", word(*state))]
+    #[error("task {task} is {}: ask again when it has ended", state.name())]
     NotEnded { task: TaskId, state: State },
     #[error("task {task} failed and has no result: {}", failure.error.message)]
     Failed { task: TaskId, failure: Failed },
     #[error("task {task} was cancelled and has no result: {reason}")]
     Cancelled { task: TaskId, reason: String },
-    #[error("task {task} is {} already: nothing is left to cancel", word(*state))]
+    #[error("task {task} is {} already: nothing is left to cancel", state.name())]
     NotCancelled { task: TaskId, state: State },
     #[error("`{0}` is no place in the log: places are numbers from 1, as `GET /events` lists them")]
     Seq(String),
@@ -151,7 +153,7 @@ impl Problem {
         match self {
             Self::Door(Refused::Token) => Kind::NoToken,
             Self::Door(Refused::Host | Refused::Origin) => Kind::NotAdmitted,
-            Self::TooOften(_) => Kind::TooOften,
+            Self::TooOften(_) | Self::Crowded => Kind::TooOften,
             Self::UnknownPath | Self::UnknownBroker => Kind::UnknownPath,
             Self::WrongMethod => Kind::WrongMethod,
             Self::Path(_) => Kind::InvalidPath,
@@ -251,7 +253,9 @@ impl Problem {
         else {
             return matches!(
                 self,
-                Self::TooManyListeners(_) | Self::Broker(dormouse_broker::Error::Stopped)
+                Self::Crowded
+                    | Self::TooManyListeners(_)
+                    | Self::Broker(dormouse_broker::Error::Stopped)
             )
             .then_some(1);
         };
@@ -336,18 +340,6 @@ impl IntoResponse for Problem {
             headers.insert(WWW_AUTHENTICATE, challenge);
         }
         response
-    }
-}
-
-/// A state as the API spells it.
-pub(super) fn word(state: State) -> &'static str {
-    match state {
-        State::Accepted => "accepted",
-        State::Running => "running",
-        State::Suspended => "suspended",
-        State::Completed => "completed",
-        State::Failed => "failed",
-        State::Cancelled => "cancelled",
     }
 }
 

@@ -17,7 +17,7 @@ use super::pools;
 use super::problem::{Kind, Problem};
 use super::read::Given;
 use super::segment::Segment;
-use super::{Api, drain, examples};
+use super::{Api, examples};
 use crate::Row;
 use crate::outside::{declaration, pool_name};
 
@@ -185,8 +185,5 @@ async fn take_out(
     let Query(which) = query.map_err(|error| Problem::Query(error.body_text()))?;
     let endpoint = which.endpoint.as_deref();
     api.coordinator.take_out(&pool, endpoint).await?;
-    if api.coordinator.pool(&pool).is_none() {
-        drain::lift(&api, &pool).await?;
-    }
     Ok(StatusCode::NO_CONTENT)
 }

@@ -55,3 +55,23 @@ async fn a_drain_waits_for_what_runs() {
         assert_eq!(stage.post(path, &[], "").await.status, status, "{path}");
     }
 }
+
+#[tokio::test]
+async fn a_drain_and_a_start_do_not_end_each_other() {
+    let mut stage = Stage::open(10).await;
+    let first = stage.claim().await;
+    let sent = stage.post("/events", &with(&[("ce-id", "2")]), "{}").await;
+    assert_eq!(sent.status, StatusCode::ACCEPTED);
+    stage.coordinator.hold(true).await;
+    let done = Report::Completed(Bytes::new());
+    let settled = stage.broker.settle(first.task, first.token, done).await;
+    settled.unwrap();
+    stage.post("/resume", &[], "").await;
+    assert!(stage.claims.try_recv().is_err(), "it still starts");
+    stage.post("/drain", &[], "").await;
+    stage.coordinator.hold(false).await;
+    assert!(stage.claims.try_recv().is_err(), "it is drained");
+    assert_eq!(stage.get("/health").await.json()["status"], "draining");
+    stage.post("/resume", &[], "").await;
+    assert_ne!(stage.claims.recv().await.unwrap().task, first.task);
+}

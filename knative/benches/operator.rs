@@ -5,6 +5,7 @@
 //! Needs the API server of the test cluster (`tests/cluster/install`).
 
 #[path = "../tests/operator/api_server.rs"]
+#[expect(dead_code, reason = "the tests use more of it")]
 mod api_server;
 #[path = "../tests/operator/peer.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]

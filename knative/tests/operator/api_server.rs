@@ -1,5 +1,6 @@
 //! An etcd and a kube-apiserver of a test's own, on free ports of the loopback.
 
+use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -13,12 +14,24 @@ use tempfile::TempDir;
 
 /// The user as which the operator speaks, in the audit log.
 const OPERATOR: &str = "operator";
+/// The user as which the tests speak.
+const TESTER: &str = "tester";
 
 /// Knative's kinds that the operator touches.
-const KNATIVE: [&str; 3] = [
+const KNATIVE: [&str; 4] = [
     "services.serving.knative.dev",
     "revisions.serving.knative.dev",
+    "brokers.eventing.knative.dev",
     "triggers.eventing.knative.dev",
+];
+
+/// Kinds of Prometheus' operator and of Istio: group, kind and plural. Here they take anything.
+const NEIGHBOURS: [(&str, &str, &str); 5] = [
+    ("monitoring.coreos.com", "PodMonitor", "podmonitors"),
+    ("monitoring.coreos.com", "PrometheusRule", "prometheusrules"),
+    ("monitoring.coreos.com", "ServiceMonitor", "servicemonitors"),
+    ("networking.istio.io", "Gateway", "gateways"),
+    ("networking.istio.io", "VirtualService", "virtualservices"),
 ];
 
 pub struct ApiServer {
@@ -63,7 +76,7 @@ impl ApiServer {
 
     /// As the tests speak.
     pub fn client(&self) -> Client {
-        self.client_of("tester")
+        self.client_of(TESTER)
     }
 
     /// As the operator speaks.
@@ -73,14 +86,40 @@ impl ApiServer {
 
     /// A file by which a program speaks as the operator.
     pub fn kubeconfig(&self) -> PathBuf {
+        self.kubeconfig_of(OPERATOR)
+    }
+
+    /// Runs kubectl as the tests speak, with this as its standard input.
+    pub fn kubectl(&self, words: &[&str], input: &str) -> Result<String, String> {
+        let kubectl = place("kubernetes").join("kubectl");
+        let mut child = Command::new(kubectl)
+            .args(words)
+            .env("KUBECONFIG", self.kubeconfig_of(TESTER))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("kubectl");
+        let mut stdin = child.stdin.take().expect("a pipe");
+        stdin.write_all(input.as_bytes()).expect("it reads");
+        drop(stdin);
+        let ended = child.wait_with_output().expect("its output");
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        match ended.status.success() {
+            true => Ok(text(ended.stdout)),
+            false => Err(text(ended.stderr)),
+        }
+    }
+
+    fn kubeconfig_of(&self, user: &str) -> PathBuf {
         let config = json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "test",
             "clusters": [{"name": "test", "cluster":
                 {"server": self.address, "insecure-skip-tls-verify": true}}],
-            "users": [{"name": "test", "user": {"token": format!("token-of-{OPERATOR}")}}],
+            "users": [{"name": "test", "user": {"token": format!("token-of-{user}")}}],
             "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
         });
-        let file = self.file("kubeconfig");
+        let file = self.file(&format!("kubeconfig-of-{user}"));
         std::fs::write(&file, config.to_string()).expect("a file");
         file
     }
@@ -207,14 +246,41 @@ impl ApiServer {
         };
         let mut definitions: Vec<_> = of(&knative).into_iter().filter(is_needed).collect();
         definitions.extend(of(&ours));
+        self.apply_definitions(&definitions).await;
+    }
+
+    /// Brings in what Prometheus' operator and Istio would.
+    pub async fn define_neighbours(&self) {
+        let definition = |(group, kind, plural): &(&str, &str, &str)| {
+            json!({
+                "apiVersion": "apiextensions.k8s.io/v1",
+                "kind": "CustomResourceDefinition",
+                "metadata": {"name": format!("{plural}.{group}")},
+                "spec": {
+                    "group": group,
+                    "scope": "Namespaced",
+                    "names": {"kind": kind, "plural": plural, "singular": kind.to_lowercase()},
+                    "versions": [{"name": "v1", "served": true, "storage": true, "schema": {
+                        "openAPIV3Schema": {
+                            "type": "object", "x-kubernetes-preserve-unknown-fields": true,
+                        },
+                    }}],
+                },
+            })
+        };
+        let definitions: Vec<_> = NEIGHBOURS.iter().map(definition).collect();
+        self.apply_definitions(&definitions).await;
+    }
+
+    async fn apply_definitions(&self, definitions: &[Value]) {
         let api = Api::<DynamicObject>::all_with(self.client(), &definition());
-        for definition in &definitions {
+        for definition in definitions {
             let name = definition["metadata"]["name"].as_str().unwrap_or_default();
             let params = PatchParams::apply("tester").force();
             let applied = api.patch(name, &params, &Patch::Apply(definition)).await;
             applied.unwrap_or_else(|error| panic!("{name}: {error}"));
         }
-        for definition in &definitions {
+        for definition in definitions {
             let spec = &definition["spec"];
             let version = spec["versions"]
                 .as_array()

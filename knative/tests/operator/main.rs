@@ -10,4 +10,6 @@ mod scene;
 
 mod leading;
 mod life;
+mod overlays;
+mod platforms;
 mod trouble;

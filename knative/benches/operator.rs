@@ -7,6 +7,9 @@
 #[path = "../tests/operator/api_server.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]
 mod api_server;
+#[path = "../tests/operator/audit.rs"]
+#[expect(dead_code, reason = "the tests use more of it")]
+mod audit;
 #[path = "../tests/operator/peer.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]
 mod peer;

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
+use kube::core::response::StatusCause;
 use kube::runtime::controller::{self, Action, Config};
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::runtime::reflector::{ObjectRef, Store};
@@ -45,6 +46,10 @@ const CONCURRENCY: u16 = 16;
 /// Changes that come together are looked at together.
 const DEBOUNCE: Duration = Duration::from_millis(30);
 
+/// Why the API server creates nothing in a namespace that is going (`NamespaceTerminatingCause` of
+/// `k8s.io/api/core/v1`).
+const NAMESPACE_ENDS: &str = "NamespaceTerminating";
+
 /// Why an object could not be reconciled.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -54,6 +59,25 @@ pub enum Error {
     /// A coordinator or function refused or could not be reached; its object's status says so too.
     #[error(transparent)]
     Peer(#[from] coordinator_client::Error),
+}
+
+impl Error {
+    /// Whether the namespace is going, and with it whom this is about.
+    fn is_farewell(&self) -> bool {
+        match self {
+            Self::Kube(error) => is_farewell(error),
+            Self::Peer(_) => false,
+        }
+    }
+}
+
+fn is_farewell(error: &kube::Error) -> bool {
+    let kube::Error::Api(status) = error else {
+        return false;
+    };
+    let causes = status.details.as_ref().map(|it| it.causes.as_slice());
+    let is_end = |cause: &StatusCause| cause.reason == NAMESPACE_ENDS;
+    causes.unwrap_or_default().iter().any(is_end)
 }
 
 /// What the API server says, without the frame around it.
@@ -109,7 +133,9 @@ impl Cluster {
             secondary: None,
         };
         let about = object.object_ref(&());
-        if let Err(error) = self.recorder.publish(&event, &about).await {
+        if let Err(error) = self.recorder.publish(&event, &about).await
+            && !is_farewell(&error)
+        {
             tracing::warn!(
                 error = words(&error),
                 reason,
@@ -202,7 +228,10 @@ pub async fn drive<K, R>(
         }
         let (began, work) = (Instant::now(), reconcile(Arc::clone(&object)));
         async move {
-            let done = work.await;
+            let done = match work.await {
+                Err(error) if error.is_farewell() => Ok(Action::await_change()),
+                done => done,
+            };
             if done.is_ok() {
                 backoffs.succeeded(&key(object.as_ref()));
             }

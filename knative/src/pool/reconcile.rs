@@ -213,17 +213,16 @@ impl PoolReconciler {
             return Ok(());
         };
         let name = subject.object.name();
-        let told = async {
-            for platform in &platforms.others {
-                self.withdraw(subject, platform).await?;
-            }
-            for platform in &platforms.offering {
-                self.introduce(subject, platform, &row, &findings.instances)
-                    .await?;
-            }
-            Ok(())
-        };
-        let told: Result<(), coordinator_client::Error> = told.await;
+        // One that does not answer keeps none of the others from hearing of it.
+        let mut told = Ok(());
+        for platform in &platforms.offering {
+            let introduced = self.introduce(subject, platform, &row, &findings.instances);
+            told = told.and(introduced.await);
+        }
+        let mut withdrawn = Ok(());
+        for platform in &platforms.others {
+            withdrawn = withdrawn.and(self.withdraw(subject, platform).await);
+        }
         findings.registered = match &told {
             Ok(()) if platforms.offering.is_empty() => Finding::fails(
                 "NoServer",
@@ -243,7 +242,7 @@ impl PoolReconciler {
                 Finding::fails(error.reason(), error.to_string())
             }
         };
-        told
+        told.and(withdrawn)
     }
 
     /// Writes the status if it says something new, and an event if people should hear of it.

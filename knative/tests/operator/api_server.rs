@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// The user as which the operator speaks, in the audit log.
-const OPERATOR: &str = "operator";
+pub const OPERATOR: &str = "operator";
 /// The user as which the tests speak.
 const TESTER: &str = "tester";
 
@@ -131,24 +131,8 @@ impl ApiServer {
         Client::try_from(config).expect("a client")
     }
 
-    /// What the operator has asked for so far, but for its watches: verb and resource.
-    pub fn requests(&self) -> Vec<String> {
-        let log = std::fs::read_to_string(self.file("audit.log")).unwrap_or_default();
-        let entries = log.lines().filter_map(|line| {
-            let entry: Value = serde_json::from_str(line).ok()?;
-            let verb = entry["verb"].as_str()?;
-            let is_ours = entry["user"]["username"] == OPERATOR;
-            let resource = entry["objectRef"]["resource"].as_str()?;
-            let subresource = entry["objectRef"]["subresource"]
-                .as_str()
-                .unwrap_or_default();
-            (is_ours && !matches!(verb, "list" | "watch"))
-                .then(|| format!("{verb} {resource}/{subresource}"))
-        });
-        entries.collect()
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
+    /// A file of its folder.
+    pub fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 

@@ -5,6 +5,7 @@
 //! runs these first. Without it they are ignored.
 
 mod api_server;
+mod audit;
 mod peer;
 mod scene;
 
@@ -12,4 +13,5 @@ mod leading;
 mod life;
 mod overlays;
 mod platforms;
+mod rights;
 mod trouble;

@@ -117,7 +117,12 @@ async fn until_told(scene: &Scene, check: Check, reason: &str) -> Condition {
     until_other_told(scene, "mcp", check, reason).await
 }
 
-async fn until_other_told(scene: &Scene, server: &str, check: Check, reason: &str) -> Condition {
+pub async fn until_other_told(
+    scene: &Scene,
+    server: &str,
+    check: Check,
+    reason: &str,
+) -> Condition {
     let condition = |it: &McpServer| it.status.as_ref()?.conditions.get(check).cloned();
     let is_told = |it: &McpServer| condition(it).is_some_and(|it| it.reason == reason);
     let what = format!("{check} with {reason}");
@@ -135,7 +140,7 @@ async fn play_ready(scene: &Scene) {
     scene.set_status::<StatefulSet>("mcp", status).await;
 }
 
-async fn make_broker(scene: &Scene) {
+pub async fn make_broker(scene: &Scene) {
     let kind = GroupVersionKind::gvk("eventing.knative.dev", "v1", "Broker");
     let resource = ApiResource::from_gvk(&kind);
     let api = Api::<DynamicObject>::namespaced_with(scene.server.client(), NAMESPACE, &resource);

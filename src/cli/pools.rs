@@ -55,7 +55,7 @@ async fn offered(connection: &Connection) -> Option<CatalogueView> {
 
 fn overview(pools: &[PoolView], offered: Option<&CatalogueView>) -> String {
     if pools.is_empty() {
-        return "no pool is registered: put an AgentPool file into the platform's --pools folder"
+        return "no pool is there: put an AgentPool file into the --pools folder of `dormouse dev`, or register one with `POST /pools`"
             .to_owned();
     }
     let rows: Vec<_> = pools.iter().map(|pool| row(pool, offered)).collect();

@@ -235,3 +235,20 @@ impl From<Durability> for dormouse_broker::Durability {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn agents_outside_are_probed_each_minute_and_asked_what_they_offer_each_half() {
+        let command = PlatformArgs::augment_args(clap::Command::new("dormouse"));
+        let default = |name: &str| {
+            let mut arguments = command.get_arguments();
+            let argument = arguments.find(|it| it.get_id() == name).expect("a setting");
+            argument.get_default_values().to_vec()
+        };
+        assert_eq!(default("probe_interval"), ["60s"]);
+        assert_eq!(default("discovery_interval"), ["30"]);
+    }
+}

@@ -22,7 +22,10 @@ pub(super) fn operations() -> Vec<Operation> {
                  (CloudEvents 1.0.2, HTTP binding). Each becomes one task for each trigger that \
                  takes it, all stored in one commit before the answer; one invalid event refuses \
                  its batch. Types that start with `dev.dormouse.` are the platform's own and \
-                 are refused.",
+                 are refused. The attributes `attempt`, `attempttoken`, `deadline`, \
+                 `dormousehops`, `pool`, `pooltoken`, `principal`, `round`, `taskid` and \
+                 `traceparent` are its own, too: what they say at a function is said of the delivery, \
+                 whatever was sent.",
             )
             .answers(
                 StatusCode::ACCEPTED,

@@ -4,7 +4,7 @@ use dormouse_contract::task::Outcome;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::history::{HELD, LATE};
+use crate::history::LATE;
 use crate::record::HistoryEntry;
 use crate::task::State;
 
@@ -79,11 +79,6 @@ pub(crate) fn attempts(history: &[HistoryEntry]) -> Vec<AttemptRecord> {
             }
             State::Accepted if before == Some(State::Suspended) => {
                 (round, attempt) = (round + 1, 0);
-            }
-            // It never left: the next one has its number.
-            State::Accepted if entry.why.starts_with(HELD) => {
-                attempts.pop();
-                attempt -= 1;
             }
             State::Accepted
             | State::Suspended
@@ -186,28 +181,6 @@ mod tests {
                 ),
                 (2, 1, "5".into(), None, AttemptOutcome::Running),
             ]
-        );
-    }
-
-    #[test]
-    fn what_never_left_is_no_attempt() {
-        let held = format!("{HELD}left alone for 15s");
-        let history = [
-            entry(1, State::Accepted, "", None),
-            entry(2, State::Running, "attempt 1", None),
-            entry(3, State::Accepted, &held, Some(Outcome::NotRun)),
-            entry(4, State::Running, "attempt 1", None),
-            entry(5, State::Completed, "", None),
-        ];
-        assert_eq!(
-            told(&history),
-            [(
-                1,
-                1,
-                "4".into(),
-                Some("5".into()),
-                AttemptOutcome::Completed
-            )]
         );
     }
 

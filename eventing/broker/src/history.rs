@@ -43,9 +43,6 @@ pub(crate) struct Line<'a> {
 /// Said when a result of an attempt is taken that had been given up.
 pub(crate) const LATE: &str = "an earlier attempt answered after all";
 
-/// How it begins to be said that an attempt never left.
-pub(crate) const HELD: &str = "not sent: ";
-
 /// Why a transition is made.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Why<'a> {
@@ -68,6 +65,12 @@ impl<'a> From<&'a String> for Why<'a> {
     fn from(words: &'a String) -> Self {
         words.as_str().into()
     }
+}
+
+/// A history without its last line.
+pub(crate) fn without_last(history: &str) -> &str {
+    let lines = history.trim_end_matches('\n');
+    lines.rfind('\n').map_or("", |end| &lines[..=end])
 }
 
 /// Appends a line to a history.

@@ -59,8 +59,8 @@ pub(crate) struct Lane {
     pub(crate) open: bool,
     /// Nothing is handed out, what comes waits.
     pub(crate) draining: bool,
-    /// Nothing is handed out before: nobody there takes anything.
-    pub(crate) paused_until: Millis,
+    /// Nothing is handed out for a while: nobody there takes anything.
+    pub(crate) pause: Option<Pause>,
     /// How many tasks may run at the same time.
     pub(crate) slots: usize,
     /// How many calls may wait.
@@ -76,6 +76,14 @@ pub(crate) struct Lane {
     /// The orders whose first task has not ended, and who is held behind it.
     held: HashMap<Order, VecDeque<(TaskId, Arc<str>)>>,
     held_count: usize,
+}
+
+/// For how long a pool gets nothing.
+#[derive(Debug)]
+pub(crate) struct Pause {
+    pub(crate) until: Millis,
+    /// Why, in words.
+    pub(crate) why: String,
 }
 
 /// How many calls and events there are.
@@ -121,7 +129,11 @@ impl Lane {
 
     /// Whether a waiting task would be handed out now.
     fn gives(&self, now: Millis) -> bool {
-        self.open && !self.draining && self.paused_until <= now && self.running < self.slots
+        self.open && !self.draining && !self.is_paused(now) && self.running < self.slots
+    }
+
+    fn is_paused(&self, now: Millis) -> bool {
+        self.pause.as_ref().is_some_and(|pause| now < pause.until)
     }
 
     /// Whether the first task of an order has not ended yet.
@@ -293,16 +305,19 @@ impl Lane {
     /// The next task that may be handed out at this time.
     pub(crate) fn next(&mut self, now: Millis) -> Option<Waiting> {
         self.ripen(now);
+        if !self.is_paused(now) {
+            self.pause = None;
+        }
         self.gives(now).then(|| self.pop()).flatten()
     }
 
     /// When the first delay or the pause is over, while the pool is open. What waits for nothing but a
     /// slot is due with the end of what runs.
     pub(crate) fn next_due(&self) -> Option<Millis> {
+        let until = self.pause.as_ref().map(|pause| pause.until);
         let delayed = self.delayed.first_key_value();
-        let delayed = delayed.map(|(&(at, _), _)| at.max(self.paused_until));
-        let paused = (self.ready.all() > 0 && self.running < self.slots && self.paused_until > 0)
-            .then_some(self.paused_until);
+        let delayed = delayed.map(|(&(at, _), _)| until.map_or(at, |until| at.max(until)));
+        let paused = until.filter(|_| self.ready.all() > 0 && self.running < self.slots);
         let due = delayed.into_iter().chain(paused).min();
         due.filter(|_| self.open && !self.draining)
     }

@@ -5,7 +5,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::lane::{Lane, Waiting};
+use crate::lane::{Lane, Pause, Waiting};
 use crate::task::Millis;
 
 /// All pools' lanes and the bound over all of them.
@@ -59,8 +59,14 @@ impl Lanes {
 
     /// Hands out nothing of this pool before this time. It is not taken back with the batch: what is
     /// known of the pool stays true.
-    pub(crate) fn pause(&mut self, pool: &Arc<str>, until: Millis) {
-        self.lane(pool).paused_until = until;
+    pub(crate) fn pause(&mut self, pool: &Arc<str>, until: Millis, why: String) {
+        self.lane(pool).pause = Some(Pause { until, why });
+    }
+
+    /// Why a pool gets nothing, if it is left alone.
+    pub(crate) fn paused(&self, pool: &str) -> Option<&str> {
+        let pause = self.lanes.get(pool)?.pause.as_ref()?;
+        Some(&pause.why)
     }
 
     fn has_room(&self) -> bool {
@@ -147,7 +153,7 @@ mod tests {
         let mut lanes = Lanes::new(10);
         let pool: Arc<str> = "p".into();
         *lanes.lane(&pool) = open(5);
-        lanes.pause(&pool, 100);
+        lanes.pause(&pool, 100, String::new());
         assert!(!lanes.is_free("p", 99) && lanes.is_free("p", 100));
         let tasks = [waiting("a"), waiting("a")];
         lanes.lane(&pool).push(tasks[0].clone(), 50, 0);

@@ -15,12 +15,10 @@ use crate::task::Millis;
 pub(crate) struct FailedAttempt {
     /// Which attempt of the round failed, from 1.
     pub(crate) attempt: u32,
-    /// When the round's first attempt began.
+    /// When the round's first attempt began, and later by as long as it waited for a slot since.
     pub(crate) started_at: Millis,
     /// What is known of it.
     pub(crate) outcome: Outcome,
-    /// It never left, so that it does not count.
-    pub(crate) held: bool,
     /// Trying again is pointless.
     pub(crate) last: bool,
     /// How long the function asks to be left alone.
@@ -49,15 +47,12 @@ pub(crate) fn decide(delivery: &Delivery, failed: FailedAttempt, now: Millis) ->
     if !safe {
         return Next::Fail("it may have run, and running it twice is not known to be safe");
     }
-    if failed.attempt > delivery.retries && !failed.held {
+    if failed.attempt > delivery.retries {
         return Next::Fail("all attempts are used up");
     }
-    let backoff = match failed.held {
-        true => Duration::ZERO,
-        false => delivery
-            .backoff(failed.attempt)
-            .mul_f64(0.75 + failed.jitter * 0.5),
-    };
+    let backoff = delivery
+        .backoff(failed.attempt)
+        .mul_f64(0.75 + failed.jitter * 0.5);
     let at = now
         + millis(failed.retry_after.map_or(backoff, |asked| {
             asked.min(delivery.retry_after_max).max(backoff)
@@ -83,7 +78,6 @@ mod tests {
             attempt: 1,
             started_at: 0,
             outcome,
-            held: false,
             last: false,
             retry_after: None,
             jitter: 0.5,
@@ -122,22 +116,6 @@ mod tests {
             ..Delivery::default()
         };
         assert_eq!(decide(&hasty, asked, 0), Next::Retry(20_000));
-    }
-
-    #[test]
-    fn what_never_left_uses_up_no_attempt_but_the_budget() {
-        let never = Delivery {
-            retries: 0,
-            ..Delivery::default()
-        };
-        let held = FailedAttempt {
-            attempt: 9,
-            held: true,
-            retry_after: Some(Duration::from_secs(15)),
-            ..failed(Outcome::NotRun)
-        };
-        assert_eq!(decide(&never, held, 0), Next::Retry(15_000));
-        assert!(matches!(decide(&never, held, 290_000), Next::Fail(_)));
     }
 
     proptest! {

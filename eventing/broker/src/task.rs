@@ -259,7 +259,8 @@ pub enum Report {
         /// How long the function asks to be left alone (`Retry-After`).
         retry_after: Option<std::time::Duration>,
     },
-    /// It never left: whoever would take it is left alone. It does not count as an attempt.
+    /// It never left: whoever would take it is left alone. The task waits as if it had not been
+    /// claimed, and nothing of its pool is handed out meanwhile.
     Held {
         /// By whom, and for how long, in words.
         why: String,

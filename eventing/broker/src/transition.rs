@@ -11,7 +11,8 @@ pub enum Change {
     Complete,
     /// It ends without a result: not to be repeated, expired, attempts used up.
     Fail,
-    /// The attempt is over and another may follow: a safe retry, or the lease was lost.
+    /// The attempt is over and another may follow: a safe retry, the lease was lost, or it never
+    /// left.
     Retry,
     /// The round ends with open asks.
     Suspend,

@@ -23,7 +23,7 @@ pub(crate) struct Window {
     most: usize,
     hasher: RandomState,
     places: HashMap<Mark, Seq>,
-    marks: VecDeque<(Mark, Millis)>,
+    marks: VecDeque<(Mark, Seq, Millis)>,
 }
 
 impl Window {
@@ -45,11 +45,11 @@ impl Window {
 
     /// Where an event with this mark stands that is still in the window.
     pub(crate) fn find(&mut self, mark: Mark, now: Millis) -> Option<Seq> {
-        while let Some(&(oldest, at)) = self.marks.front()
+        while let Some(&(oldest, seq, at)) = self.marks.front()
             && (at + self.length < now || self.marks.len() > self.most)
         {
             self.marks.pop_front();
-            self.places.remove(&oldest);
+            self.forget(oldest, seq);
         }
         self.places.get(&mark).copied()
     }
@@ -57,7 +57,7 @@ impl Window {
     /// Takes in an event.
     pub(crate) fn push(&mut self, mark: Mark, seq: Seq, now: Millis) {
         if self.most > 0 {
-            self.marks.push_back((mark, now));
+            self.marks.push_back((mark, seq, now));
             // A reply may repeat the event that it answers: the first one is what a producer sent.
             self.places.entry(mark).or_insert(seq);
         }
@@ -65,7 +65,13 @@ impl Window {
 
     /// Takes back the last [`Window::push`].
     pub(crate) fn unpush(&mut self) {
-        if let Some((mark, _)) = self.marks.pop_back() {
+        if let Some((mark, seq, _)) = self.marks.pop_back() {
+            self.forget(mark, seq);
+        }
+    }
+
+    fn forget(&mut self, mark: Mark, seq: Seq) {
+        if self.places.get(&mark) == Some(&seq) {
             self.places.remove(&mark);
         }
     }
@@ -91,6 +97,16 @@ mod tests {
         assert_eq!(window.find(marks[2], 200), Some(Seq(4)));
         window.unpush();
         assert_eq!(window.find(marks[4], 200), None);
+    }
+
+    #[test]
+    fn an_event_whose_reply_is_taken_back_stays_known() {
+        let mut window = Window::new(Duration::from_millis(100), 3);
+        let mark = window.mark("/s", "1");
+        window.push(mark, Seq(1), 0);
+        window.push(mark, Seq(2), 50);
+        window.unpush();
+        assert_eq!(window.find(mark, 50), Some(Seq(1)));
     }
 
     #[test]

@@ -82,11 +82,12 @@ impl Coordinator {
             }
             Report::Completed(_) | Report::Replied { .. } | Report::Suspended(_) => {}
         }
+        let was_held = matches!(report, Report::Held { .. });
         let mut delay = Duration::from_millis(50);
         loop {
             match self.broker().settle(task, token, report.clone()).await {
                 Ok(state) => {
-                    if let (Some(state), Some(metrics)) = (state, metrics) {
+                    if let (Some(state), Some(metrics), false) = (state, metrics, was_held) {
                         metrics.count(state);
                     }
                     return;

@@ -153,7 +153,9 @@ async fn check_cuts(door: &str, task: &Value, deliveries: &[&Delivery]) -> usize
     let history = shown["history"].as_array().expect("a history");
     for delivery in &cut {
         let began = format!("attempt {}", delivery.attempt);
-        let place = history.iter().position(|entry| entry["why"] == *began);
+        let mut places = (0..history.len()).filter(|place| history[*place]["why"] == *began);
+        let place = places.next();
+        assert_eq!(places.next(), None, "{began} began twice: {shown}");
         let ended = place.and_then(|place| history.get(place + 1));
         let why = ended.and_then(|entry| entry["why"].as_str());
         let why = why.unwrap_or_else(|| panic!("no end of {began}: {shown}"));

@@ -8,7 +8,7 @@ use dormouse_contract::policy::Stored;
 use rusqlite::Result;
 use tokio_util::sync::CancellationToken;
 
-use super::{Ledger, Live, Origin, Undo};
+use super::{Ledger, Live, Origin, Stood, Undo};
 use crate::effect::Effect;
 use crate::error::Refusal;
 use crate::history::{Actor, append};
@@ -285,6 +285,7 @@ impl Ledger {
                 token,
                 started_at: now,
                 deadline,
+                stood: Stood::since(now),
                 is_event: matches!(task.work, Work::Event { .. }),
                 delivery: task.delivery.clone(),
                 unstored,

@@ -1,15 +1,13 @@
 //! Attempts that failed: another one follows, or the task ends.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use dormouse_contract::task::{Failed, Outcome, TaskError};
+use dormouse_contract::task::{Failed, Outcome};
 use rusqlite::Result;
 
 use super::{Ledger, Live};
 use crate::effect::Effect;
-use crate::history::{Actor, HELD, Why, append};
-use crate::lane::{Turn, Waiting};
+use crate::history::{Actor, Why, append};
 use crate::retry::{FailedAttempt, Next, decide};
 use crate::store::{Fate, Update};
 use crate::task::{Ending, Millis, State, TaskId};
@@ -18,8 +16,6 @@ use crate::transition::Change;
 /// How an attempt failed, besides its failure.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Failure {
-    /// It never left.
-    pub(super) held: bool,
     /// Trying again is pointless.
     pub(super) last: bool,
     /// How long the function asks to be left alone.
@@ -39,22 +35,12 @@ impl Ledger {
             attempt: live.attempt,
             started_at: live.started_at,
             outcome: failure.outcome,
-            held: how.held,
             last: how.last,
             retry_after: how.retry_after,
             jitter: rand::random(),
         };
         let outcome = Some(failure.outcome);
         match decide(&live.delivery, attempt, now) {
-            Next::Retry(at) if how.held => {
-                let why = format!("{HELD}{}", failure.error.message);
-                let words = &why;
-                let state = self.retry(task, live, at, Why { words, outcome }, now)?;
-                if state.is_some() {
-                    self.store.take_back_attempt(task)?;
-                }
-                Ok(state)
-            }
             Next::Retry(at) => {
                 let why = format!("attempt {} failed: {}", live.attempt, failure.error.message);
                 let words = &why;
@@ -85,27 +71,29 @@ impl Ledger {
         }
     }
 
-    /// It never left, so it is as if it had not been claimed, but for the time that passes.
-    pub(super) fn attempt_held(
+    /// It never left, because its pool is left alone: it waits as if it had not been claimed, and
+    /// nothing of the pool is handed out until then.
+    pub(super) fn take_back(
         &mut self,
         task: TaskId,
         live: &Live,
         why: String,
-        retry_after: Duration,
+        until: Millis,
         now: Millis,
     ) -> Result<Option<State>> {
-        let error = TaskError {
-            code: -32603,
-            message: why,
-            data: None,
+        let Some(to) = State::Running.after(Change::Retry) else {
+            return Ok(None);
         };
-        let outcome = Outcome::NotRun;
-        let how = Failure {
-            held: true,
-            last: false,
-            retry_after: Some(retry_after),
-        };
-        self.attempt_failed(task, live, Failed { error, outcome }, how, now)
+        self.store_live(task)?;
+        if !self.store.unclaim(task, live.stood, now)? {
+            return Ok(None);
+        }
+        self.lanes.pause(&live.pool, until, why);
+        self.finish(task);
+        self.tell(Effect::Paused(task));
+        self.moved(task, &live.pool, &live.capability, to);
+        self.put_back(&live.pool, live.waiting(task));
+        Ok(Some(to))
     }
 
     pub(super) fn retry(
@@ -138,15 +126,7 @@ impl Ledger {
         self.finish(task);
         self.tell(Effect::Paused(task));
         self.moved(task, &live.pool, &live.capability, to);
-        let waiting = Waiting {
-            task,
-            turn: Turn {
-                principal: Arc::clone(&live.principal),
-                is_event: live.is_event,
-            },
-            order: live.order,
-        };
-        self.requeue(&live.pool, waiting, at, now);
+        self.requeue(&live.pool, live.waiting(task), at, now);
         Ok(Some(to))
     }
 }

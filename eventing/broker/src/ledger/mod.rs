@@ -8,6 +8,7 @@ mod accept;
 mod awaiting;
 mod failing;
 mod ids;
+mod live;
 mod publish;
 mod queue;
 mod recover;
@@ -33,8 +34,8 @@ use crate::history::{Actor, append};
 use crate::lane::Order;
 use crate::lanes::Lanes;
 use crate::retry::millis;
-use crate::store::{Row, Store, is_unreadable};
-use crate::task::{AttemptToken, Claim, Millis, NewTask, Standing, State, TaskId};
+use crate::store::{Row, Store, Taken, is_unreadable};
+use crate::task::{AttemptToken, Claim, Millis, Standing, State, TaskId};
 use crate::waiters::Hub;
 use crate::waits::Waits;
 use crate::window::Window;
@@ -42,30 +43,12 @@ use ids::Ids;
 use publish::TypeNumbers;
 use undo::Undo;
 
+use live::Live;
+pub(crate) use live::Stood;
 pub(crate) use publish::Entry;
 pub use redrive::{SINKS, Selection};
 pub(crate) use suspend::Given;
 pub(crate) use sweep::Sweep;
-
-/// An attempt in a dispatcher's hands.
-#[derive(Debug, Clone)]
-struct Live {
-    pool: Arc<str>,
-    capability: Arc<str>,
-    principal: Arc<str>,
-    order: Option<Order>,
-    /// The log's end when it was accepted.
-    seen: Seq,
-    round: u32,
-    attempt: u32,
-    token: AttemptToken,
-    started_at: Millis,
-    deadline: Millis,
-    is_event: bool,
-    delivery: Arc<Delivery>,
-    /// The task itself, while it has no row (`stored: lazily`).
-    unstored: Option<Arc<NewTask>>,
-}
 
 /// Where a task comes from, besides what its caller says.
 #[derive(Debug, Clone, Default)]
@@ -251,7 +234,17 @@ impl Ledger {
             Actor::Broker,
             &format!("attempt {attempt}"),
         );
-        if !self.store.claim(row.id, token, deadline, &history, now)? {
+        // What it waited for a slot since its last attempt is not part of its budget.
+        let waited = (now - row.due).max(0);
+        let started_at = row.started_at.map_or(now, |at| at + waited);
+        let taken = Taken {
+            token,
+            deadline,
+            started_at,
+            history: &history,
+            now,
+        };
+        if !self.store.claim(row.id, &taken)? {
             return Ok(());
         }
         self.moved(row.id, &row.pool, &row.capability, State::Running);
@@ -266,8 +259,12 @@ impl Ledger {
                 round: row.round,
                 attempt,
                 token,
-                started_at: row.started_at.unwrap_or(now),
+                started_at,
                 deadline,
+                stood: Stood {
+                    due: row.due,
+                    started_at: row.started_at,
+                },
                 is_event: matches!(row.work, crate::task::Work::Event { .. }),
                 delivery: row.delivery.clone(),
                 unstored: None,

@@ -13,7 +13,7 @@ impl Ledger {
         lane.slots = slots;
         lane.limit = limit;
         // It may be another one now.
-        lane.paused_until = 0;
+        lane.pause = None;
     }
 
     pub(crate) fn close_pool(&mut self, pool: &Arc<str>) {
@@ -53,6 +53,13 @@ impl Ledger {
         self.undo
             .push(Undo::Requeued(Arc::clone(pool), waiting.clone()));
         self.lanes.lane(pool).push_again(waiting, not_before, now);
+    }
+
+    /// Puts a task back where it stood before it was handed out.
+    pub(super) fn put_back(&mut self, pool: &Arc<str>, waiting: Waiting) {
+        self.undo
+            .push(Undo::Requeued(Arc::clone(pool), waiting.clone()));
+        self.lanes.lane(pool).put_back(waiting);
     }
 
     /// Takes a task that is about to end out of its pool's queue.

@@ -6,7 +6,7 @@ use dormouse_contract::task::{Failed, Outcome, TaskError};
 use rusqlite::Result;
 
 use super::failing::Failure;
-use super::{Ids, Ledger, Live};
+use super::{Ids, Ledger, Live, Stood};
 use crate::history::Why;
 use crate::retry::{FailedAttempt, Next, decide, millis};
 use crate::task::{Millis, TaskId, Work};
@@ -66,6 +66,7 @@ impl Ledger {
             token,
             started_at: row.started_at.unwrap_or(row.accepted_at),
             deadline: now,
+            stood: Stood::since(now),
             is_event: matches!(row.work, Work::Event { .. }),
             delivery: row.delivery.clone(),
             unstored: None,
@@ -76,7 +77,6 @@ impl Ledger {
             attempt: live.attempt,
             started_at: live.started_at,
             outcome: Outcome::Unknown,
-            held: false,
             last: false,
             retry_after: None,
             jitter: 0.0,

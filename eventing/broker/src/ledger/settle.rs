@@ -41,16 +41,11 @@ impl Ledger {
                     retry_after,
                 },
             ) => {
-                let how = Failure {
-                    held: false,
-                    last,
-                    retry_after,
-                };
+                let how = Failure { last, retry_after };
                 self.attempt_failed(task, &live, failure, how, now)
             }
             (Some(live), Report::Held { why, retry_after }) => {
-                self.lanes.pause(&live.pool, now + millis(retry_after));
-                self.attempt_held(task, &live, why, retry_after, now)
+                self.take_back(task, &live, why, now + millis(retry_after), now)
             }
             (Some(live), Report::Replied { reply, event }) => {
                 let (from, ending) = (State::Running, Ending::Completed(reply));

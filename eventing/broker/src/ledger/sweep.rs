@@ -138,10 +138,11 @@ impl Ledger {
                     "it ran until it asked, and had yet to go on",
                 ),
             };
-            let why = format!(
-                "no instance of pool `{}` was free for {waited}; {whether}",
-                row.pool
-            );
+            let nobody = match self.lanes.paused(&row.pool) {
+                Some(why) => format!("pool `{}` took nothing for {waited} ({why})", row.pool),
+                None => format!("no instance of pool `{}` was free for {waited}", row.pool),
+            };
+            let why = format!("{nobody}; {whether}");
             let ending = Ending::Failed(failed(&why, outcome));
             self.end(task, row.state, ending, None, Actor::Broker, &why, now)?;
         }

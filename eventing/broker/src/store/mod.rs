@@ -3,6 +3,7 @@
 //! One connection writes, on the writer's thread; what it does between [`Store::begin`] and
 //! [`Store::commit`] stands or falls together. [`read`] has the queries of other threads.
 
+mod claim;
 mod dead_letters;
 mod events;
 pub(crate) mod log;
@@ -16,6 +17,7 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
+pub(crate) use claim::Taken;
 pub(crate) use dead_letters::Fate;
 pub(crate) use events::LogRow;
 pub(crate) use open::{Lock, checkpoint, connect, open};
@@ -25,7 +27,7 @@ pub(crate) use suspensions::Kept;
 use crate::event::Seq;
 use crate::lane::{Order, Turn, Waiting};
 use crate::ledger::Origin;
-use crate::task::{AttemptToken, Idempotency, Millis, NewTask, State, TaskId, Work};
+use crate::task::{Idempotency, Millis, NewTask, State, TaskId, Work};
 
 /// Requests larger than this stand in a table of their own.
 const INLINE: usize = 2_048;
@@ -155,33 +157,6 @@ impl Store {
         self.conn
             .prepare_cached("SELECT id FROM policies WHERE policy = ?1")?
             .query_row([json], |row| row.get(0))
-    }
-
-    /// Takes a waiting task: the compare-and-set of a claim. `false`: it waits no more.
-    pub(crate) fn claim(
-        &self,
-        task: TaskId,
-        token: AttemptToken,
-        deadline: Millis,
-        history: &str,
-        now: Millis,
-    ) -> Result<bool> {
-        let changed = self
-            .conn
-            .prepare_cached(
-                "UPDATE tasks SET state = 1, attempt = attempt + 1,
-                     tokens = CAST(tokens || ?2 AS BLOB), started_at = coalesce(started_at, ?5),
-                     changed_at = ?5, due = ?3, history = history || ?4
-                 WHERE id = ?1 AND state = 0",
-            )?
-            .execute(params![
-                task.as_bytes(),
-                &token.to_bytes()[..],
-                deadline,
-                history,
-                now
-            ])?;
-        Ok(changed == 1)
     }
 
     /// Changes a row's state. `false`: the row is no longer in the state expected.

@@ -9,7 +9,6 @@ use dormouse_contract::trace::TraceParent;
 use rusqlite::types::Type;
 use rusqlite::{Connection, Error, OptionalExtension as _, Result};
 
-use super::Store;
 use crate::event::{Seq, Way};
 use crate::lane::{Order, Turn, Waiting};
 use crate::task::{AttemptToken, Ending, Millis, State, TaskId, Work};
@@ -26,7 +25,10 @@ pub(crate) struct Row {
     pub(crate) attempt: u32,
     pub(crate) tokens: Vec<AttemptToken>,
     pub(crate) accepted_at: Millis,
+    /// When the round's first attempt began, and later by as long as it waited for a slot since.
     pub(crate) started_at: Option<Millis>,
+    /// See `tasks.due`.
+    pub(crate) due: Millis,
     pub(crate) delivery: Arc<Delivery>,
     pub(crate) trace: TraceParent,
     pub(crate) affinity: Option<Arc<str>>,
@@ -101,7 +103,8 @@ pub(crate) fn load(conn: &Connection, task: TaskId) -> Result<Option<Row>> {
              trace, affinity, key, coalesce(tasks.attributes, events.attributes),
              coalesce(request, events.data, (SELECT data FROM payloads WHERE task = tasks.id)),
              ending, event, via_trigger, ordering, redrive_of,
-             event IS NOT NULL AND tasks.attributes IS NOT NULL, events.hops, events.via, seen
+             event IS NOT NULL AND tasks.attributes IS NOT NULL, events.hops, events.via, seen,
+             due
          FROM tasks LEFT JOIN events ON events.seq = tasks.event WHERE tasks.id = ?1",
     )?
     .query_row([task.as_bytes()], |row| {
@@ -125,6 +128,7 @@ pub(crate) fn load(conn: &Connection, task: TaskId) -> Result<Option<Row>> {
                 .collect(),
             accepted_at: row.get(7)?,
             started_at: row.get(8)?,
+            due: row.get(24)?,
             delivery: parsed(9, &row.get::<_, String>(9)?, |text| {
                 serde_json::from_str(text).map(Arc::new)
             })?,
@@ -176,14 +180,4 @@ fn parsed<T, E: std::error::Error + Send + Sync + 'static>(
 ) -> Result<T> {
     parse(text)
         .map_err(|error| Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))
-}
-
-impl Store {
-    /// The newest attempt of a task does not count.
-    pub(crate) fn take_back_attempt(&self, task: TaskId) -> Result<()> {
-        self.conn
-            .prepare_cached("UPDATE tasks SET attempt = attempt - 1 WHERE id = ?1 AND attempt > 0")?
-            .execute([task.as_bytes()])
-            .map(drop)
-    }
 }

@@ -9,7 +9,7 @@ CREATE TABLE tasks (
     attempt     INTEGER NOT NULL,
     tokens      BLOB    NOT NULL,             -- the attempts of this round, 16 bytes each
     accepted_at INTEGER NOT NULL,             -- all times: milliseconds since the epoch
-    started_at  INTEGER,                      -- the round's first claim
+    started_at  INTEGER,                      -- the round's first claim, and later by what it waited for a slot since
     changed_at  INTEGER NOT NULL,
     due         INTEGER NOT NULL,             -- accepted: not before; running: the deadline; suspended: the answers'
     expires_at  INTEGER NOT NULL,             -- the first claim comes before this, or never

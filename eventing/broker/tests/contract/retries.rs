@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use dormouse_broker::{Accepted, Ending, Report, State, TaskFilter};
+use dormouse_broker::{Accepted, Ending, State, TaskFilter};
 use dormouse_contract::task::Outcome;
 
+use crate::asking::lazily;
 use crate::stage::*;
 
 #[tokio::test]
@@ -64,24 +65,38 @@ async fn what_never_left_uses_up_no_attempt() {
     policy(&mut task).retries = 0;
     bench.broker.accept(task.clone()).await.unwrap();
     for _ in 0..3 {
-        let held = Report::Held {
-            why: "left alone".to_owned(),
-            retry_after: Duration::from_millis(1),
-        };
         let claim = bench.claim().await;
         assert_eq!((claim.task, claim.attempt), (task.id, 1));
-        assert_eq!(bench.settle(&claim, held).await, Some(State::Accepted));
+        assert_eq!(bench.settle(&claim, held(1)).await, Some(State::Accepted));
     }
     let claim = bench.claim().await;
     assert_eq!(claim.attempt, 1);
     assert_eq!(bench.settle(&claim, done()).await, Some(State::Completed));
     let record = bench.broker.task(task.id).await.unwrap().unwrap();
     assert_eq!((record.attempt, record.attempts.len()), (1, 1));
-    let said = record
-        .history
-        .iter()
-        .filter(|it| it.why.contains("left alone"));
-    assert_eq!(said.count(), 3);
+    let states: Vec<_> = record.history.iter().map(|entry| entry.to).collect();
+    let expected = [State::Accepted, State::Running, State::Completed];
+    assert_eq!(states, expected, "it is as if it had not been claimed");
+}
+
+#[tokio::test]
+async fn time_in_which_a_pool_is_left_alone_is_not_part_of_the_budget() {
+    let mut bench = bench(1, 10).await;
+    let mut task = repeatable(task());
+    policy(&mut task).total_budget = Some(Duration::from_millis(600));
+    policy(&mut task).retries = 2;
+    bench.broker.accept(task.clone()).await.unwrap();
+    for attempt in 1..=3 {
+        let claim = bench.claim().await;
+        assert_eq!(claim.attempt, attempt);
+        bench.settle(&claim, held(700)).await;
+        let claim = bench.claim().await;
+        assert_eq!(claim.attempt, attempt);
+        bench.settle(&claim, failed(Outcome::Unknown)).await;
+    }
+    let record = bench.broker.task(task.id).await.unwrap().unwrap();
+    assert_eq!((record.state, record.attempts.len()), (State::Failed, 3));
+    assert!(record.history.last().unwrap().why.contains("all attempts"));
 }
 
 #[tokio::test]
@@ -91,39 +106,34 @@ async fn while_a_pool_is_left_alone_nothing_else_of_it_is_handed_out() {
     for task in &tasks {
         bench.broker.accept(task.clone()).await.unwrap();
     }
-    let held = Report::Held {
-        why: "left alone".to_owned(),
-        retry_after: Duration::from_secs(600),
-    };
     let claim = bench.claim().await;
     assert_eq!(claim.task, tasks[0].id);
-    bench.settle(&claim, held).await;
-    for task in &tasks[1..] {
+    bench.settle(&claim, held(600_000)).await;
+    for task in &tasks {
         let record = bench.broker.task(task.id).await.unwrap().unwrap();
         assert_eq!((record.state, record.history.len()), (State::Accepted, 1));
     }
     // Another deployment is another chance.
     bench.broker.open_pool("pool".into(), 1, 10).await.unwrap();
-    assert_eq!(bench.claim().await.task, tasks[1].id);
+    assert_eq!(bench.claim().await.task, tasks[0].id, "it kept its place");
 }
 
 #[tokio::test]
-async fn what_never_leaves_ends_with_the_budget_and_did_not_run() {
+async fn what_never_leaves_expires_and_says_why() {
     let mut bench = bench(1, 10).await;
-    let mut task = repeatable(task());
-    policy(&mut task).total_budget = Some(Duration::from_secs(10));
+    let mut task = repeatable(lazily(task()));
+    policy(&mut task).queue_expiry = Duration::from_millis(1);
+    policy(&mut task).total_budget = Some(Duration::from_millis(1));
     let mut waiter = bench.broker.wait(task.id);
     bench.broker.accept(task.clone()).await.unwrap();
     let claim = bench.claim().await;
-    let held = Report::Held {
-        why: "left alone".to_owned(),
-        retry_after: Duration::from_secs(15),
-    };
-    assert_eq!(bench.settle(&claim, held).await, Some(State::Failed));
+    let state = bench.settle(&claim, held(600_000)).await;
+    assert_eq!(state, Some(State::Accepted));
     let Ending::Failed(failed) = ending(&mut waiter).await.1 else {
         panic!("it never leaves");
     };
     assert_eq!(failed.outcome, Outcome::NotRun);
+    assert!(failed.error.message.contains("left alone"), "{failed:?}");
 }
 
 #[tokio::test]

@@ -147,6 +147,14 @@ pub fn failed(outcome: Outcome) -> Report {
     }
 }
 
+/// Nothing was sent, and nothing is to be for so many milliseconds.
+pub fn held(millis: u64) -> Report {
+    Report::Held {
+        why: "left alone".to_owned(),
+        retry_after: Duration::from_millis(millis),
+    }
+}
+
 pub fn done() -> Report {
     Report::Completed(Bytes::from_static(b"{\"ok\":1}"))
 }

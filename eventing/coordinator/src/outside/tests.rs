@@ -130,7 +130,7 @@ async fn an_endpoint_that_is_away_is_left_out_and_back_when_it_answers() {
     let instances = stage.coordinator.instances("away").unwrap();
     assert_eq!(instances.state(), "failing");
     let hurried = Delivery {
-        total_budget: Some(Duration::from_millis(500)),
+        queue_expiry: Duration::from_millis(500),
         ..Delivery::default()
     };
     let Ending::Failed(failed) = stage.call_with(hurried).await else {
@@ -152,10 +152,8 @@ async fn an_endpoint_that_answers_with_errors_is_left_alone_although_its_probe_i
     let (agent, stage) = (Agent::start().await, Stage::open().await);
     stage.register(agent.row(json!({}))).await;
     agent.seen.ailing.store(502, Ordering::Relaxed);
-    // What is held is not repeated either: it would be after the pause.
     let once = Delivery {
         retries: 0,
-        timeout: Duration::from_secs(10),
         ..Delivery::default()
     };
     for _ in 0..3 {
@@ -165,7 +163,11 @@ async fn an_endpoint_that_answers_with_errors_is_left_alone_although_its_probe_i
     let breaker = stage.coordinator.breaker("away").unwrap();
     assert_eq!(breaker.state, BreakerState::Open);
     assert!(breaker.error.unwrap().contains("502"));
-    let Ending::Failed(failed) = stage.call_with(once).await else {
+    let hurried = Delivery {
+        queue_expiry: Duration::from_millis(500),
+        ..once
+    };
+    let Ending::Failed(failed) = stage.call_with(hurried).await else {
         panic!("it is left alone");
     };
     assert_eq!(failed.outcome, Outcome::NotRun);
@@ -194,6 +196,7 @@ async fn an_agent_that_hangs_is_a_timeout_and_then_left_alone() {
         .await;
     let impatient = Delivery {
         timeout: Duration::from_millis(50),
+        queue_expiry: Duration::from_millis(500),
         retries: 0,
         ..Delivery::default()
     };

@@ -54,7 +54,7 @@ e2e:
 	cargo build $(CARGO_FLAGS) --bins --examples
 	cargo test $(CARGO_FLAGS) --test e2e
 
-test-cluster:
+test-cluster: clients
 	CARGO_FLAGS="$(CARGO_FLAGS)" tests/cluster/run
 
 bench:

@@ -5,7 +5,8 @@
 
 The image holds the program, the libraries that it is linked to (none if it is static), the
 certificates of this machine, and an empty /tmp. It runs as user 65532. The archive is what `docker
-load`, `podman load` and `ctr images import` take; the same files make the same archive.
+load`, `podman load` and `ctr images import` take; the same files make the same archive. Prints how
+large the image is, and the beginning of its id.
 """
 
 import argparse
@@ -41,7 +42,9 @@ def main():
         if os.path.exists(CERTIFICATES):
             files[CERTIFICATES] = CERTIFICATES
         layer = pack_layer(files)
-    write_archive(given.out, given.name, layer, image_config(at, layer))
+    config = image_config(at, layer)
+    write_archive(given.out, given.name, layer, config)
+    print(f"{given.name}  {len(layer) / 1e6:.1f} MB  sha256:{digest(config)[:16]}")
 
 
 def stripped(program, folder):

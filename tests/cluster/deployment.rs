@@ -1,10 +1,12 @@
 //! Dormouse as people deploy it: the operator from `knative/install.yaml`, one for all tests, and a
 //! platform in a namespace of the test's own.
 
+use hyper::Method;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use crate::kubectl::{in_tree, kubectl};
+use crate::http;
+use crate::kubectl::{eventually, in_tree, kubectl};
 use crate::namespace::{Kind, Namespace};
 use crate::session::Session;
 
@@ -32,14 +34,14 @@ impl Deployment {
     pub async fn with(spec: Value) -> Self {
         install().await;
         let namespace = Namespace::new().await;
-        let server = json!({
-            "apiVersion": "dormouse.dev/v1alpha1",
-            "kind": "MCPServer",
-            "metadata": {"name": PLATFORM},
-            "spec": spec,
-        });
-        namespace.apply(&server).await;
+        namespace.apply(&server(&spec)).await;
         Self::of(namespace).await
+    }
+
+    /// Gives it another spec, and waits until it is ready with that.
+    pub async fn update(&self, spec: Value) {
+        self.namespace.apply(&server(&spec)).await;
+        self.namespace.ready(Kind::McpServer, PLATFORM).await;
     }
 
     /// The one of a namespace, as soon as it is ready.
@@ -88,11 +90,44 @@ impl Deployment {
         session
     }
 
+    /// Applies an AgentPool and waits until it is ready.
+    pub async fn deploy_pool(&self, pool: &Value) -> Value {
+        self.namespace.apply(pool).await;
+        let name = pool["metadata"]["name"].as_str().expect("a name");
+        self.namespace.ready(Kind::AgentPool, name).await
+    }
+
+    /// Waits until a pool has no pods and the platform knows it.
+    pub async fn known_asleep(&self, pool: &str) {
+        self.namespace.asleep(pool).await;
+        self.told_asleep(pool).await;
+    }
+
+    /// Waits until the platform has been told that a pool sleeps.
+    pub async fn told_asleep(&self, pool: &str) {
+        let path = format!("/pools/{pool}");
+        eventually(&format!("{pool} to be known asleep"), async || {
+            let headers = [("authorization", &*self.authorization())];
+            let answer = http::send(Method::GET, &self.coordinator(), &path, &headers, "").await;
+            (answer.json()["state"] == "asleep").then_some(())
+        })
+        .await;
+    }
+
     /// Applies an AgentPool's file of the tree as it is and waits until the pool is ready.
     pub async fn deploy(&self, file: &str, pool: &str) -> Value {
         self.namespace.apply_file(file).await;
         self.namespace.ready(Kind::AgentPool, pool).await
     }
+}
+
+fn server(spec: &Value) -> Value {
+    json!({
+        "apiVersion": "dormouse.dev/v1alpha1",
+        "kind": "MCPServer",
+        "metadata": {"name": PLATFORM},
+        "spec": spec,
+    })
 }
 
 /// Installs the operator, once.

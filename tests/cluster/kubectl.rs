@@ -59,6 +59,13 @@ pub async fn get(path: &str) -> Option<Value> {
     }
 }
 
+/// The pods of a namespace that have this label.
+pub async fn pods(namespace: &str, label: &str) -> Vec<Value> {
+    let path = format!("/api/v1/namespaces/{namespace}/pods?labelSelector={label}");
+    let page = get(&path).await.expect("there are always pods");
+    page["items"].as_array().expect("a list").clone()
+}
+
 /// Asks until there is an answer; panics when none comes.
 pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let give_up = Instant::now() + PATIENCE;

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;
 use serde_json::{Value, json};
 
-use crate::kubectl::{eventually, get, in_tree, is_ready, kubectl};
+use crate::kubectl::{eventually, get, in_tree, is_ready, kubectl, pods};
 
 /// It is removed, with all that is in it, when this is dropped. When the test has failed, it first
 /// tells what was in it.
@@ -61,6 +61,11 @@ impl Namespace {
         }
     }
 
+    /// What it is called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The name of a service in the cluster.
     pub fn host(&self, service: &str) -> String {
         format!("{service}.{}.svc.cluster.local", self.name)
@@ -110,15 +115,6 @@ impl Namespace {
         String::from_utf8(value.expect("base64")).expect("a text")
     }
 
-    /// All objects of a kind that have this label.
-    pub async fn list(&self, kind: Kind, label: &str) -> Vec<Value> {
-        let [version, plural] = kind.path();
-        let namespace = &self.name;
-        let path = format!("/{version}/namespaces/{namespace}/{plural}?labelSelector={label}");
-        let page = get(&path).await.expect("the API knows this kind");
-        page["items"].as_array().expect("a list").clone()
-    }
-
     /// Waits until an object is ready, and returns it.
     pub async fn ready(&self, kind: Kind, name: &str) -> Value {
         eventually(&format!("{kind:?} {name} to be ready"), async || {
@@ -131,7 +127,14 @@ impl Namespace {
     /// The pods of a Knative Service, those that are just stopping included.
     pub async fn pods(&self, service: &str) -> Vec<Value> {
         let label = format!("serving.knative.dev/service={service}");
-        self.list(Kind::Pod, &label).await
+        pods(&self.name, &label).await
+    }
+
+    /// Deletes pods, as a drained node does: they may finish what they do.
+    pub async fn delete_pods(&self, label: &str) {
+        let words = ["delete", "pods", "--wait=false", "--selector", label];
+        let deleted = kubectl(&[&words[..], &["--namespace", &self.name]].concat(), "").await;
+        deleted.expect("they are deleted");
     }
 
     /// Waits until a Knative Service has no pods.
@@ -140,6 +143,33 @@ impl Namespace {
             self.pods(service).await.is_empty().then_some(())
         })
         .await;
+    }
+
+    /// Runs a pod to its end, and returns what it has printed.
+    pub async fn run_pod(&self, name: &str, image: &str, arguments: &[String]) -> String {
+        let pod = json!({
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": name},
+            "spec": {
+                "restartPolicy": "Never",
+                "containers": [{
+                    "name": "main",
+                    "image": image,
+                    "imagePullPolicy": "Never",
+                    "args": arguments,
+                }],
+            },
+        });
+        self.apply(&pod).await;
+        eventually(&format!("{name} to end"), async || {
+            let pod = self.get(Kind::Pod, name).await?;
+            let phase = pod["status"]["phase"].as_str()?;
+            ["Succeeded", "Failed"].contains(&phase).then_some(())
+        })
+        .await;
+        let logs = ["logs", "--namespace", &self.name, name];
+        kubectl(&logs, "").await.expect("its logs")
     }
 
     /// Everything that there is to know, for who has to find out why a test failed.

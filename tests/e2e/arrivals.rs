@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::client::{Running, legacy, node, python};
+use crate::client::{legacy, node, python};
 use crate::http;
 use crate::modern::Modern;
 use crate::platform::{Platform, Setup, eventually};
@@ -210,7 +210,7 @@ async fn other_peoples_clients_are_told_and_read() {
     {
         let mut command = client.command(&format!("{scheme}://{}/mcp", platform.mcp()));
         command.arg("happen");
-        let mut running = Running::start(command, &platform);
+        let mut running = platform.start_client(command);
         running.read_until("listening").await;
         let id = number.to_string();
         send(&platform, &id).await;

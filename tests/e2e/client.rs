@@ -7,8 +7,6 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-use crate::platform::Platform;
-
 /// A client at work.
 pub struct Running {
     child: Child,
@@ -19,9 +17,8 @@ pub struct Running {
 
 impl Running {
     /// Starts it; panics when it is not installed.
-    pub fn start(mut command: Command, platform: &Platform) -> Self {
+    pub fn start(mut command: Command) -> Self {
         let mut child = command
-            .envs([platform.mark()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -35,16 +32,6 @@ impl Running {
             output,
             seen: Vec::new(),
         }
-    }
-
-    /// Lets it cancel the call that it is making, once that runs.
-    pub async fn cancel(&mut self, platform: &Platform) {
-        self.read_until("calling").await;
-        platform.task_in("sleep", "running").await;
-        self.go_on().await;
-        self.read_until("cancelled").await;
-        platform.task_in("sleep", "cancelled").await;
-        self.go_on().await;
     }
 
     /// Waits until it has done all and ended well.

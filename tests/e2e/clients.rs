@@ -180,7 +180,7 @@ async fn sessions_go_on_after_the_platform_was_killed() {
     .map(|client| {
         let mut command = client.command(&format!("http://{}/mcp", platform.mcp()));
         command.args(["echo", "pause", "echo"]);
-        Running::start(command, &platform)
+        platform.start_client(command)
     });
     for client in &mut clients {
         client.read_until("paused").await;
@@ -201,7 +201,7 @@ async fn sessions_go_on_after_the_platform_was_killed() {
 async fn act(platform: &Platform, scheme: &str, client: Client, action: &str) -> Seen {
     let mut command = client.command(&format!("{scheme}://{}/mcp", platform.mcp()));
     command.arg(action);
-    Running::start(command, platform).finish().await
+    platform.start_client(command).finish().await
 }
 
 /// Starts a platform that asks for a token, and a client that does everything.
@@ -213,9 +213,19 @@ async fn drive(scheme: &str, client: Client) -> Seen {
         .args(["--token", TOKEN])
         .args(["list", "ping", "echo", "add", "progress"])
         .args(["refuse", "unknown", "elicit", "sample", "cancel"]);
-    let mut running = Running::start(command, &platform);
-    running.cancel(&platform).await;
+    let mut running = platform.start_client(command);
+    cancel(&mut running, &platform).await;
     running.finish().await
+}
+
+/// Lets a client cancel the call that it is making, once that runs.
+async fn cancel(client: &mut Running, platform: &Platform) {
+    client.read_until("calling").await;
+    platform.task_in("sleep", "running").await;
+    client.go_on().await;
+    client.read_until("cancelled").await;
+    platform.task_in("sleep", "cancelled").await;
+    client.go_on().await;
 }
 
 /// Starts a platform, and a client that gets the answer of a call over another connection than the
@@ -225,7 +235,7 @@ async fn resume(client: Client) {
     let wire = Wire::to(platform.mcp()).await;
     let mut command = client.command(&format!("http://{}/mcp", wire.address()));
     command.arg("resume");
-    let mut running = Running::start(command, &platform);
+    let mut running = platform.start_client(command);
     running.read_until("progressed").await;
     wire.cut();
     let seen = running.finish().await;
@@ -241,13 +251,13 @@ async fn come_back(scheme: &str, client: impl Fn() -> Client) {
     let wire = Wire::to(platform.mcp()).await;
     let mut command = client().command(&format!("{scheme}://{}/mcp", wire.address()));
     command.arg("keyed");
-    let mut first = Running::start(command, &platform);
+    let mut first = platform.start_client(command);
     first.read_until("progressed").await;
     drop((first, wire));
 
     let mut command = client().command(&format!("{scheme}://{}/mcp", platform.mcp()));
     command.arg("keyed");
-    let seen = Running::start(command, &platform).finish().await;
+    let seen = platform.start_client(command).finish().await;
     let result = &seen.of("called", "test_reconnection")["result"];
     assert_eq!(result["content"][0]["text"], "Reconnected");
     assert_eq!(platform.tasks("test_reconnection").await.len(), 1);

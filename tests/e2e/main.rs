@@ -3,13 +3,15 @@
 //! `platform` runs `dormouse dev` on free ports with pools of the SDK's `fixture` function, or
 //! `dormouse serve`, as `setup` says, and fails a test that leaves a process behind; `http` and
 //! `session` are raw clients that say exactly what a test wants said, `wire` is what a test can cut,
-//! `gate` what holds calls for as long as a test wants.
+//! `gate` what holds calls for as long as a test wants. `educational` is what holds of the pool that
+//! ships, here and in a cluster.
 //! `client` runs other people's clients and `suite` their conformance suite, through a `bridge` where
 //! it shall look at WebSocket: `tests/clients/install` brings both. The other modules are the tests,
 //! one subject each.
 
 mod bridge;
 mod client;
+mod educational;
 mod gate;
 mod http;
 mod leftovers;

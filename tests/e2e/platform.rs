@@ -9,6 +9,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::client::Running;
 use crate::http::{self, Answer};
 use crate::leftovers::{self, MARK};
 use crate::pools::Pool;
@@ -78,6 +79,12 @@ impl Platform {
     /// The environment variable of other processes that must be gone when it stops: its clients.
     pub fn mark(&self) -> (&'static str, String) {
         (MARK, format!("{}/clients", self.run))
+    }
+
+    /// Starts somebody's client, which must be gone when the platform stops.
+    pub fn start_client(&self, mut command: tokio::process::Command) -> Running {
+        command.envs([self.mark()]);
+        Running::start(command)
     }
 
     /// Everything it has said so far.

@@ -114,7 +114,8 @@ impl Session {
         self.hello(revision, json!({})).await
     }
 
-    async fn hello(&self, revision: &str, capabilities: Value) -> Result<Value, Gone> {
+    /// The handshake of a client with these capabilities; returns the server's result.
+    pub async fn hello(&self, revision: &str, capabilities: Value) -> Result<Value, Gone> {
         let hello = self
             .ask(
                 "initialize",

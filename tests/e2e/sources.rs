@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::modern::Modern;
-use crate::platform::{Setup, eventually};
+use crate::educational;
+use crate::platform::{Platform, Setup, eventually};
 use crate::pools::Pool;
 use crate::session::{Session, text};
 
@@ -44,72 +44,22 @@ async fn saving_a_source_file_swaps_the_revision() {
     assert_eq!(text(&session.call("say", json!({})).await), "second");
 }
 
-const EDUCATIONAL: &str = include_str!("../../config/pools/educational.yaml");
-
 #[tokio::test]
 async fn the_pool_that_ships_asks_what_is_open_and_writes_with_the_clients_model() {
-    let platform = Setup::new([])
-        .file("pools/educational.yaml", EDUCATIONAL)
-        .start()
-        .await;
-    let topic = json!({"topic": "photosynthesis", "kind": "text"});
-    let call = Modern::call("content-generation", topic).meta(
-        "io.modelcontextprotocol/clientCapabilities",
-        json!({"elicitation": {}, "sampling": {}}),
-    );
-    let mut request = call.clone();
-    let mut asked = Vec::new();
-    let written = loop {
-        let result = request.send(platform.mcp()).await.json()["result"].take();
-        if result["resultType"] != "input_required" {
-            break result;
-        }
-        let requests = result["inputRequests"].as_object().expect("requests");
-        let (name, ask) = requests.iter().next().expect("one");
-        let method = ask["method"].as_str().expect("a method").to_owned();
-        let response = match method.as_str() {
-            "elicitation/create" => json!({"action": "accept", "content": {"grade": "5"}}),
-            _ => json!({"role": "assistant", "model": "theirs", "stopReason": "endTurn",
-                        "content": {"type": "text", "text": "Leaves catch light."}}),
-        };
-        request = call
-            .clone()
-            .param("requestState", result["requestState"].clone())
-            .param("inputResponses", json!({name: response}));
-        asked.push(method);
-    };
-    assert_eq!(asked, ["elicitation/create", "sampling/createMessage"]);
-    assert_ne!(written["isError"], true, "{written}");
-    assert!(text(&written).contains("Leaves catch light."), "{written}");
+    let platform = ships().await;
+    educational::asks_and_writes(platform.mcp(), None).await;
 }
 
 #[tokio::test]
 async fn the_pool_that_ships_does_its_work() {
-    let platform = Setup::new([])
-        .file("pools/educational.yaml", EDUCATIONAL)
+    let platform = ships().await;
+    educational::does_its_work(&Session::open(platform.mcp()).await).await;
+}
+
+async fn ships() -> Platform {
+    let setup = Setup::new([]);
+    setup
+        .file("pools/educational.yaml", educational::FILE)
         .start()
-        .await;
-    let session = Session::open(platform.mcp()).await;
-    let listed = session.ask("tools/list", json!({})).await.expect("a list");
-    let tools = listed["result"]["tools"].as_array().expect("tools");
-    let names: Vec<_> = tools.iter().map(|tool| tool["name"].clone()).collect();
-    for name in [
-        "curriculum-alignment",
-        "content-generation",
-        "assessment-design",
-    ] {
-        assert!(names.contains(&json!(name)), "{name} is in {names:?}");
-    }
-
-    let text_of_lesson = "Children add fractions with unlike denominators by drawing them.";
-    let lesson = json!({"text": text_of_lesson});
-    let aligned = session.call("curriculum-alignment", lesson).await;
-    assert_ne!(aligned["isError"], true, "{aligned}");
-    assert!(aligned.to_string().contains("fraction"), "{aligned}");
-
-    // Without a model there is nothing to write with, and the answer says what to do.
-    let topic = json!({"topic": "photosynthesis", "kind": "text"});
-    let unwritten = session.call("content-generation", topic).await;
-    assert_eq!(unwritten["isError"], true, "{unwritten}");
-    assert!(text(&unwritten).contains("OPENAI_BASE_URL"), "{unwritten}");
+        .await
 }

@@ -9,6 +9,8 @@ use dormouse_function::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
 
 fn main() -> ExitCode {
     function().main()
@@ -25,6 +27,14 @@ pub fn function() -> Function {
         .tool("count", "Append the key to the file.", count)
         .with_tool(
             Tool::new("count_idempotent", "The same, fit for repetition.", count).idempotent(),
+        )
+        .tool(
+            "knock",
+            "Say the key at a door, and wait for the answer.",
+            knock,
+        )
+        .with_tool(
+            Tool::new("knock_idempotent", "The same, fit for repetition.", knock).idempotent(),
         )
         .with_tool(Tool::new("progress", "Tell three steps of progress.", progress).read_only())
         .tool("panic", "Panic.", panics)
@@ -110,6 +120,25 @@ async fn count(_: Context, args: Count) -> Result<String, ToolError> {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     Ok(format!("counted {}", args.key))
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Knock {
+    /// Where somebody listens, `host:port`.
+    at: String,
+    /// What is said there.
+    key: String,
+}
+
+/// Who listens there knows that this runs, and decides when it ends: for functions that share no
+/// files with a test.
+async fn knock(_: Context, args: Knock) -> Result<String, ToolError> {
+    let mut door = BufReader::new(TcpStream::connect(args.at).await?);
+    let line = format!("{}\n", args.key);
+    door.write_all(line.as_bytes()).await?;
+    let mut answer = String::new();
+    door.read_line(&mut answer).await?;
+    Ok(answer.trim_end().to_owned())
 }
 
 async fn progress(cx: Context, _: NoArguments) -> Result<&'static str, ToolError> {

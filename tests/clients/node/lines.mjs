@@ -153,6 +153,13 @@ function actionTable(client, listen, call) {
       ),
     echo: () => call("echo", { text: "zwölf Siebenschläfer 🐭" }),
     add: () => call("add", { a: 19, b: 23 }),
+    // What the educational pool does without a model.
+    align: () =>
+      call(
+        "curriculum-alignment",
+        { text: "Children add fractions with unlike denominators." },
+        { onprogress: (progress) => print("progressed", progress) },
+      ),
     progress: () => call("progress", {}, { onprogress: (progress) => print("progressed", progress) }),
     refuse: () => call("add", { a: "nineteen" }),
     unknown: () => call("no_such_tool", {}),

@@ -27,6 +27,7 @@ nsenter util-linux
 flock util-linux
 cc gcc
 strip binutils
+curl curl
 python3 python3-venv
 LIST
     [[ -n "$(plugins)" ]] || echo containernetworking-plugins

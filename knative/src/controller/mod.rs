@@ -11,6 +11,7 @@ pub mod apply;
 pub mod backoff;
 mod kinds;
 pub mod names;
+mod seen;
 mod stores;
 mod watch;
 

@@ -10,8 +10,10 @@ use kube::{Api, Client, Resource, ResourceExt as _};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
-use super::watch::watch;
+use super::seen::Seen;
+use super::watch::{watch, watch_changes};
 use super::{ForeignKinds, names};
+use crate::mcp_server::Check;
 use crate::platform::made::Made;
 use crate::pool::knative::{Revision, Service, Trigger};
 use crate::{AgentPool, McpServer};
@@ -116,17 +118,26 @@ impl Stores {
         let to = requests.clone();
         // Pools and MCPServers ask for each other, and one of them is watched first.
         let known = Arc::new(OnceLock::<Store<McpServer>>::new());
-        let of = Arc::clone(&known);
-        let pools = watch(watches, api(client, namespace), all(), move |pool| {
+        let (of, seen) = (Arc::clone(&known), Seen::default());
+        let pools = watch_changes(watches, api(client, namespace), all(), move |pool, is| {
             let _ = to.pools.send(ObjectRef::from_obj(pool));
-            if let Some(servers) = of.get() {
+            let told = pool.status.as_ref().map(|it| &it.agent_type);
+            if let Some(servers) = of.get()
+                && seen.is_new(pool, is, told)
+            {
                 to.servers_of(servers, pool.metadata.namespace.as_deref());
             }
         });
-        let (to, of) = (requests.clone(), pools.clone());
-        let servers = watch(watches, api(client, namespace), all(), move |server| {
+        let (to, of, seen) = (requests.clone(), pools.clone(), Seen::default());
+        let servers = watch_changes(watches, api(client, namespace), all(), move |server, is| {
             let _ = to.servers.send(ObjectRef::from_obj(server));
-            to.pools_of(&of, server.metadata.namespace.as_deref());
+            let told = server.status.as_ref().map(|status| {
+                let is_ready = status.conditions.holds(Check::Ready);
+                (&status.coordinator_url, is_ready)
+            });
+            if seen.is_new(server, is, told) {
+                to.pools_of(&of, server.metadata.namespace.as_deref());
+            }
         });
         // It is set nowhere else.
         let _ = known.set(servers.clone());

@@ -4,6 +4,7 @@
 //! demand one type are found by that type, the others are tried with every event.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
 
 use dormouse_contract::Event;
 use dormouse_contract::filter::Filter;
@@ -85,14 +86,39 @@ fn only_type(filters: &[Filter]) -> Option<&str> {
 }
 
 /// All waits.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Waits {
     of_task: BTreeMap<TaskId, Vec<Wait>>,
     of_type: HashMap<String, BTreeSet<TaskId>>,
     of_any_type: BTreeSet<TaskId>,
     behind: BTreeSet<TaskId>,
+    /// Of those behind, who looked last.
+    tended: TaskId,
     due: BTreeSet<(Millis, TaskId)>,
     is_doubted: bool,
+}
+
+impl Default for Waits {
+    fn default() -> Self {
+        Self {
+            of_task: BTreeMap::new(),
+            of_type: HashMap::new(),
+            of_any_type: BTreeSet::new(),
+            behind: BTreeSet::new(),
+            tended: TaskId::from_bytes([0; 16]),
+            due: BTreeSet::new(),
+            is_doubted: false,
+        }
+    }
+}
+
+/// Who takes a new event.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Taking {
+    /// Each task with the names of its waits that the event answers.
+    pub(crate) answered: Vec<(TaskId, Vec<String>)>,
+    /// Tasks that were not asked.
+    pub(crate) left: Vec<TaskId>,
 }
 
 impl Waits {
@@ -161,23 +187,35 @@ impl Waits {
     }
 
     /// Each task with the names of its waits that a new event answers. Those that are behind have
-    /// earlier events to look at first, and come by this one when they do.
-    pub(crate) fn taking(&self, event: &Event) -> Vec<(TaskId, Vec<String>)> {
+    /// earlier events to look at first, and come by this one when they do. When `is_late` says so,
+    /// after one task at the soonest, the others are only told: they have to come by it later.
+    pub(crate) fn taking(&self, event: &Event, mut is_late: impl FnMut() -> bool) -> Taking {
         let of_type = self.of_type.get(&event.ty).into_iter().flatten();
         let tasks: BTreeSet<TaskId> = of_type.chain(&self.of_any_type).copied().collect();
-        let answered = tasks.into_iter().map(|task| {
+        let mut tasks = tasks.into_iter();
+        let mut answered = Vec::new();
+        for task in tasks.by_ref() {
             let waits = self.of(task).iter();
             let taking = waits.filter(|wait| !wait.is_behind && wait.takes(event));
-            (task, taking.map(|wait| wait.name.clone()).collect())
-        });
-        answered
-            .filter(|(_, names): &(_, Vec<_>)| !names.is_empty())
-            .collect()
+            let names: Vec<_> = taking.map(|wait| wait.name.clone()).collect();
+            if !names.is_empty() {
+                answered.push((task, names));
+            }
+            if is_late() {
+                break;
+            }
+        }
+        let left = tasks.collect();
+        Taking { answered, left }
     }
 
-    /// A task that has events to look at.
-    pub(crate) fn behind(&self) -> Option<TaskId> {
-        self.behind.first().copied()
+    /// The next task that has events to look at, by turns.
+    pub(crate) fn behind(&mut self) -> Option<TaskId> {
+        let after = (Bound::Excluded(self.tended), Bound::Unbounded);
+        let next = self.behind.range(after).next();
+        let next = next.or(self.behind.first()).copied()?;
+        self.tended = next;
+        Some(next)
     }
 
     /// When the next wait has lasted long enough; at once while one is behind.
@@ -257,7 +295,7 @@ mod tests {
         let taking = |all: &Waits, ty: &str, subject: &str| {
             let mut event = Event::new("1", "/s", ty);
             event.subject = Some(subject.to_owned());
-            let mut taking = all.taking(&event);
+            let mut taking = all.taking(&event, || false).answered;
             taking.sort();
             taking
         };
@@ -272,6 +310,26 @@ mod tests {
         assert!(all.may_take("a") && !all.may_take("c"));
         all.forget(one);
         assert!(!all.may_take("a") && all.of_type.is_empty() && all.behind().is_none());
+    }
+
+    #[test]
+    fn when_it_gets_late_the_others_have_to_look_later_by_turns() {
+        let mut tasks = [(); 3].map(|()| TaskId::new());
+        tasks.sort();
+        let mut all = Waits::default();
+        for task in tasks {
+            all.enter(task, waits(json!({"x": ask(json!([]))})));
+        }
+        let taking = all.taking(&Event::new("1", "/s", "a"), || true);
+        assert_eq!(taking.answered, [(tasks[0], vec!["x".to_owned()])]);
+        assert_eq!(taking.left, tasks[1..]);
+        for task in &tasks[1..] {
+            let mut waits = all.of(*task).to_vec();
+            waits[0].is_behind = true;
+            all.enter(*task, waits);
+        }
+        let turns = [(); 3].map(|()| all.behind());
+        assert_eq!(turns, [Some(tasks[1]), Some(tasks[2]), Some(tasks[1])]);
     }
 
     #[test]

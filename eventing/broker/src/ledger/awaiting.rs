@@ -116,10 +116,27 @@ impl Ledger {
         let Some(event) = read(seq, &entry.attributes, entry.data.clone()) else {
             return Ok(());
         };
-        for (task, names) in self.waits.taking(&event) {
+        let end = Instant::now() + GLANCE_TIME;
+        let taking = self.waits.taking(&event, || Instant::now() >= end);
+        for task in taking.left {
+            self.fall_behind(task, seq)?;
+        }
+        for (task, names) in taking.answered {
             self.answer_by_event(task, names, seq, &event, now)?;
         }
         Ok(())
+    }
+
+    /// Leaves this event and those behind it for a later look.
+    fn fall_behind(&mut self, task: TaskId, seq: Seq) -> Result<()> {
+        let mut waits = self.waits.of(task).to_vec();
+        for wait in waits.iter_mut().filter(|wait| !wait.is_behind) {
+            wait.is_behind = true;
+            wait.after = Seq(seq.0.saturating_sub(1)).max(wait.after);
+        }
+        let behind = waits.iter().map(|wait| wait.after).min();
+        self.waits.enter(task, waits);
+        self.store.put_behind(task, behind)
     }
 
     fn answer_by_event(

@@ -14,4 +14,5 @@ mod steps;
 mod store;
 mod suspension;
 mod waits;
+mod waits_at_random;
 mod wandering;

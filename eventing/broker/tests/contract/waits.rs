@@ -1,14 +1,9 @@
 //! Tasks that wait for events: each gets the first one that matches, whatever happens in between.
 
-use std::time::Duration;
-
 use bytes::Bytes;
-use dormouse_broker::{
-    Answered, Asks, Claim, NewEvent, News, Published, Report, Seq, State, TaskId, Way,
-};
+use dormouse_broker::{Answered, Asks, Claim, NewEvent, News, Published, Report, State, Way};
 use dormouse_contract::Event;
 use dormouse_contract::trace::TraceParent;
-use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::stage::*;
@@ -25,7 +20,7 @@ fn event(id: &str, ty: &str) -> NewEvent {
     }
 }
 
-async fn publish(bench: &Bench, id: &str, ty: &str) -> Published {
+pub async fn publish(bench: &Bench, id: &str, ty: &str) -> Published {
     let published = bench.broker.publish(vec![event(id, ty)], None).await;
     published.unwrap().remove(0)
 }
@@ -34,11 +29,11 @@ fn of_type(ty: &str) -> Value {
     wait(json!({"filters": [{"exact": {"type": ty}}]}))
 }
 
-fn wait(params: Value) -> Value {
+pub fn wait(params: Value) -> Value {
     json!({"method": "dev.dormouse/event", "params": params})
 }
 
-fn asking(asks: &Value) -> Report {
+pub fn asking(asks: &Value) -> Report {
     Report::Suspended(Asks {
         asks: asks.to_string().into(),
         revision: None,
@@ -58,7 +53,7 @@ async fn sleeping(bench: &mut Bench, asks: Value) -> Claim {
 }
 
 /// The results that a next round finds.
-fn results(claim: &Claim) -> Value {
+pub fn results(claim: &Claim) -> Value {
     let answers = &claim.replay.as_ref().unwrap().answers;
     let mut answers: Value = serde_json::from_slice(answers).unwrap();
     for (_, answer) in answers.as_object_mut().unwrap() {
@@ -67,7 +62,7 @@ fn results(claim: &Claim) -> Value {
     answers
 }
 
-async fn crash(bench: Bench) -> Bench {
+pub async fn crash(bench: Bench) -> Bench {
     bench.crash(4, 100).await
 }
 
@@ -224,6 +219,30 @@ async fn a_long_log_is_looked_at_bit_by_bit() {
 }
 
 #[tokio::test]
+async fn filters_that_take_their_time_let_nobody_miss_an_event() {
+    let mut bench = bench(20, 100).await;
+    let (text, gaps) = ("a".repeat(1_000), "_a".repeat(100));
+    let slow = format!("'{text}' LIKE '%{gaps}c%' OR type = 'paid'");
+    let mut slept = Vec::new();
+    for _ in 0..20 {
+        let asks = json!({"paid": wait(json!({"filters": [{"cesql": slow}]}))});
+        slept.push(sleeping(&mut bench, asks).await.task);
+    }
+    publish(&bench, "1", "other").await;
+    let paid = publish(&bench, "2", "paid").await;
+    publish(&bench, "3", "paid").await;
+    let mut woken = Vec::new();
+    for _ in 0..20 {
+        let claim = bench.claim().await;
+        assert_eq!(results(&claim)["paid"]["seq"], paid.seq.0);
+        woken.push(claim.task);
+    }
+    woken.sort();
+    slept.sort();
+    assert_eq!(woken, slept);
+}
+
+#[tokio::test]
 async fn whoever_waits_for_a_call_hears_that_it_sleeps_and_how_it_ends() {
     let mut bench = bench(4, 100).await;
     let new = task();
@@ -241,148 +260,4 @@ async fn whoever_waits_for_a_call_hears_that_it_sleeps_and_how_it_ends() {
     let claim = bench.claim().await;
     bench.settle(&claim, done()).await;
     assert_eq!(ending(&mut waiter).await.0, claim.task);
-}
-
-/// One thing that happens.
-#[derive(Debug, Clone)]
-enum Deed {
-    /// An event of this type comes.
-    Publish(u8),
-    /// A task is accepted.
-    Accept,
-    /// The oldest running task goes to sleep over the next event of this type (of any, from the
-    /// beginning, for the last one).
-    Wait(u8),
-    Crash,
-}
-
-fn deeds() -> impl Strategy<Value = Vec<Deed>> {
-    let deed = prop_oneof![
-        4 => (0..3_u8).prop_map(Deed::Publish),
-        2 => Just(Deed::Accept),
-        3 => (0..4_u8).prop_map(Deed::Wait),
-        1 => Just(Deed::Crash),
-    ];
-    proptest::collection::vec(deed, 1..40)
-}
-
-/// What a task of the model waits for.
-struct Model {
-    task: TaskId,
-    /// The type, and the place behind which it counts.
-    wait: Option<(Option<u8>, u64)>,
-    seen: u64,
-    got: Option<u64>,
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
-
-    #[test]
-    fn no_event_is_lost_in_any_order(deeds in deeds()) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(check(deeds));
-    }
-}
-
-async fn check(deeds: Vec<Deed>) {
-    let mut bench = bench(100, 100).await;
-    let mut log: Vec<u8> = Vec::new();
-    let mut tasks: Vec<Model> = Vec::new();
-    let mut running: Vec<Claim> = Vec::new();
-    for deed in deeds {
-        match deed {
-            Deed::Publish(ty) => {
-                let id = log.len().to_string();
-                let published = publish(&bench, &id, &format!("t{ty}")).await;
-                log.push(ty);
-                assert_eq!(published.seq, Seq(log.len() as u64));
-            }
-            Deed::Accept => {
-                let mut new = repeatable(task());
-                policy(&mut new).retries = 100;
-                let (wait, seen, got) = (None, log.len() as u64, None);
-                tasks.push(Model {
-                    task: new.id,
-                    wait,
-                    seen,
-                    got,
-                });
-                bench.broker.accept(new).await.unwrap();
-                running.push(bench.claim().await);
-            }
-            Deed::Wait(ty) => {
-                if running.is_empty() {
-                    continue;
-                }
-                let claim = running.remove(0);
-                let model = tasks
-                    .iter_mut()
-                    .find(|model| model.task == claim.task)
-                    .unwrap();
-                let params = match ty {
-                    3 => json!({"after": 0}),
-                    ty => json!({"filters": [{"exact": {"type": format!("t{ty}")}}]}),
-                };
-                bench
-                    .settle(&claim, asking(&json!({"e": wait(params)})))
-                    .await;
-                model.wait = Some(match ty {
-                    3 => (None, 0),
-                    ty => (Some(ty), model.seen),
-                });
-            }
-            Deed::Crash => {
-                bench = bench.crash(100, 100).await;
-                // What ran is handed out again; what was woken may be among it.
-                running.clear();
-            }
-        }
-        for model in tasks.iter_mut().filter(|model| model.got.is_none()) {
-            let Some((ty, after)) = model.wait else {
-                continue;
-            };
-            let mut behind = (1..=log.len() as u64).skip(usize::try_from(after).unwrap());
-            model.got = behind.find(|seq| {
-                let of = log[usize::try_from(seq - 1).unwrap()];
-                ty.is_none_or(|ty| ty == of)
-            });
-        }
-        let expected = |model: &&Model| model.wait.is_none() || model.got.is_some();
-        let live = tasks.iter().filter(expected).count();
-        let mut woken = take_claims(&mut bench, live, &running).await;
-        running.append(&mut woken);
-        for model in &tasks {
-            let claim = running.iter().find(|claim| claim.task == model.task);
-            match (model.wait, model.got) {
-                (Some(_), None) => assert_eq!(bench.state(model.task).await, State::Suspended),
-                (Some(_), Some(seq)) => {
-                    assert_eq!(results(claim.unwrap())["e"]["seq"], seq);
-                }
-                (None, _) => assert!(claim.is_some()),
-            }
-        }
-        running.sort_by_key(|claim| claim.task);
-        // A task that has its event does not wait again.
-        running.retain(|claim| tasks.iter().any(|model| model.task == claim.task));
-        let (mut waiting, done): (Vec<_>, Vec<_>) =
-            running.drain(..).partition(|claim| claim.round == 1);
-        for claim in done {
-            bench.settle(&claim, crate::stage::done()).await;
-            tasks.retain(|model| model.task != claim.task);
-        }
-        running.append(&mut waiting);
-    }
-}
-
-/// Claims until as many tasks are in hand as should be.
-async fn take_claims(bench: &mut Bench, live: usize, running: &[Claim]) -> Vec<Claim> {
-    let mut woken = Vec::new();
-    while running.len() + woken.len() < live {
-        woken.push(bench.claim().await);
-    }
-    tokio::time::timeout(Duration::ZERO, bench.claims.recv())
-        .await
-        .expect_err("nobody else is woken");
-    woken
 }

@@ -28,6 +28,7 @@ pub(crate) struct Sweep {
     next_retention: Millis,
     cursor: TaskId,
     events: Seq,
+    types: i64,
 }
 
 impl Sweep {
@@ -37,6 +38,7 @@ impl Sweep {
             next_retention: now + millis(RETENTION_PERIOD),
             cursor: TaskId::from_bytes([0; 16]),
             events: Seq::default(),
+            types: 0,
         }
     }
 }
@@ -72,33 +74,43 @@ impl Ledger {
         self.expire_suspended(now)?;
         self.tend_waits(now)?;
         if now >= sweep.next_retention {
-            sweep.next_retention = now + millis(RETENTION_PERIOD);
-            let ended = now - millis(self.config.keep_ended);
-            let failed = now - millis(self.config.keep_failed);
-            match self.store.forget(sweep.cursor, ended, failed)? {
-                Some(cursor) => {
-                    sweep.cursor = cursor;
-                    sweep.next_retention = now + millis(RETENTION_PAGE);
-                }
-                None => sweep.cursor = TaskId::from_bytes([0; 16]),
-            }
-            let events = now - millis(self.config.keep_events);
-            match self.store.forget_events(sweep.events, events)? {
-                Some(cursor) => {
-                    sweep.events = cursor;
-                    sweep.next_retention = now + millis(RETENTION_PAGE);
-                }
-                None => {
-                    sweep.events = Seq::default();
-                    if self.store.forget_event_types()? > 0 {
-                        self.types.clear();
-                    }
-                }
-            }
-            self.store
-                .forget_keys(now - millis(self.config.keep_keys))?;
+            let is_done = self.retain(sweep, now)?;
+            let period = if is_done {
+                RETENTION_PERIOD
+            } else {
+                RETENTION_PAGE
+            };
+            sweep.next_retention = now + millis(period);
         }
         Ok(())
+    }
+
+    /// Forgets a page of what is kept no longer. Whether all has been looked at.
+    fn retain(&mut self, sweep: &mut Sweep, now: Millis) -> Result<bool> {
+        let ended = now - millis(self.config.keep_ended);
+        let failed = now - millis(self.config.keep_failed);
+        let tasks = self.store.forget(sweep.cursor, ended, failed)?;
+        sweep.cursor = tasks.unwrap_or(TaskId::from_bytes([0; 16]));
+        let before = now - millis(self.config.keep_events);
+        let events = self.store.forget_events(sweep.events, before)?;
+        sweep.events = events.unwrap_or_default();
+        // Types go after their events.
+        let types = match events {
+            Some(_) => None,
+            None => self.forget_types(sweep)?,
+        };
+        self.store
+            .forget_keys(now - millis(self.config.keep_keys))?;
+        Ok(tasks.is_none() && events.is_none() && types.is_none())
+    }
+
+    fn forget_types(&mut self, sweep: &mut Sweep) -> Result<Option<i64>> {
+        let (forgotten, next) = self.store.forget_event_types(sweep.types)?;
+        if forgotten > 0 {
+            self.types.clear();
+        }
+        sweep.types = next.unwrap_or_default();
+        Ok(next)
     }
 
     /// Lets the floor follow the oldest running task. Ids are made a moment before they arrive, so

@@ -126,14 +126,28 @@ impl Store {
         Ok(last.filter(|_| page.len() == PAGE))
     }
 
-    /// Deletes the names of types that no event has any more. Returns how many.
-    pub(crate) fn forget_event_types(&self) -> Result<usize> {
-        self.conn
+    /// Deletes the names of types that no event has any more, looking at no more than 1,000 after
+    /// `cursor`: a producer may send each of its events under another one. Returns how many, and
+    /// where to go on; `None` when all have been seen.
+    pub(crate) fn forget_event_types(&self, cursor: i64) -> Result<(usize, Option<i64>)> {
+        let last: Option<i64> = self
+            .conn
             .prepare_cached(
-                "DELETE FROM event_types
-                 WHERE NOT EXISTS (SELECT 1 FROM events WHERE events.type = event_types.id)",
+                "SELECT max(id) FROM
+                     (SELECT id FROM event_types WHERE id > ?1 ORDER BY id LIMIT 1000)",
             )?
-            .execute([])
+            .query_row([cursor], |row| row.get(0))?;
+        let Some(last) = last else {
+            return Ok((0, None));
+        };
+        let forgotten = self
+            .conn
+            .prepare_cached(
+                "DELETE FROM event_types WHERE id > ?1 AND id <= ?2
+                     AND NOT EXISTS (SELECT 1 FROM events WHERE events.type = event_types.id)",
+            )?
+            .execute([cursor, last])?;
+        Ok((forgotten, Some(last)))
     }
 
     pub(crate) fn put_note(&self, note: &Note) -> Result<()> {
@@ -208,6 +222,22 @@ mod tests {
             "the newest stays, so that places only rise"
         );
         assert_eq!(store.log_end().unwrap(), Seq(5));
-        assert_eq!(store.forget_event_types().unwrap(), 1);
+        assert_eq!(store.forget_event_types(0).unwrap(), (1, Some(2)));
+        assert_eq!(store.forget_event_types(2).unwrap(), (0, None));
+    }
+
+    #[test]
+    fn types_are_forgotten_some_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let (conn, _lock, _) = crate::store::open(&Config::new(dir.path())).unwrap();
+        let store = Store::new(conn);
+        for ty in 0..2_500 {
+            store.event_type(&ty.to_string()).unwrap();
+        }
+        let (mut cursor, mut forgotten) = (0, Vec::new());
+        while let (count, Some(next)) = store.forget_event_types(cursor).unwrap() {
+            (cursor, _) = (next, forgotten.push(count));
+        }
+        assert_eq!(forgotten, [1_000, 1_000, 500]);
     }
 }

@@ -11,7 +11,10 @@ const COLUMNS: &str = "seq, events.id, source, event_types.type, subject, receiv
      cause, coalesce(length(data), 0), (SELECT count(*) FROM tasks WHERE event = seq)";
 
 /// The most types that are listed.
-const MOST_TYPES: usize = 1_000;
+const MOST_TYPES: i64 = 1_000;
+
+/// So many of the oldest types, and those of so many of the newest events, are looked at for it.
+const LOOKED_AT: i64 = 10_000;
 
 pub(crate) fn list(conn: &Connection, filter: &EventFilter) -> Result<Vec<EventRecord>> {
     let limit = filter.limit.unwrap_or(PAGE).min(PAGE);
@@ -82,25 +85,28 @@ fn event(
     Ok(event)
 }
 
-/// The types of which there are events, the one with the newest event first.
+/// The types of which there are events, the one with the newest event first. Where there are more
+/// than [`LOOKED_AT`], some may be missing whose last event is older than the newest so many.
 pub(crate) fn types(conn: &Connection) -> Result<Vec<EventType>> {
-    let mut types: Vec<(String, Seq)> = conn
-        .prepare_cached(
-            "SELECT type, (SELECT max(seq) FROM events WHERE events.type = event_types.id) AS last
-             FROM event_types WHERE last IS NOT NULL",
-        )?
-        .query_map([], |row| Ok((row.get(0)?, Seq::from_sql(row.get(1)?))))?
-        .collect::<Result<_>>()?;
-    types.sort_unstable_by_key(|(_, last)| std::cmp::Reverse(*last));
-    types.truncate(MOST_TYPES);
-    let mut at = conn.prepare_cached("SELECT received_at FROM events WHERE seq = ?1")?;
-    types
-        .into_iter()
-        .map(|(ty, last)| {
-            let last_at = at.query_row([last.to_sql()], |row| row.get(0).map(time))?;
-            Ok(EventType { ty, last, last_at })
+    conn.prepare_cached(
+        "SELECT name, seq, received_at FROM (
+             SELECT event_types.type AS name,
+                 (SELECT max(seq) FROM events WHERE events.type = event_types.id) AS last
+             FROM event_types WHERE id IN (
+                 SELECT id FROM (SELECT id FROM event_types ORDER BY id LIMIT ?1)
+                 UNION
+                 SELECT type FROM events WHERE seq > (SELECT max(seq) FROM events) - ?1))
+         CROSS JOIN events ON events.seq = last
+         ORDER BY last DESC LIMIT ?2",
+    )?
+    .query_map([LOOKED_AT, MOST_TYPES], |row| {
+        Ok(EventType {
+            ty: row.get(0)?,
+            last: Seq::from_sql(row.get(1)?),
+            last_at: time(row.get(2)?),
         })
-        .collect()
+    })?
+    .collect()
 }
 
 /// The notes of a kind, by name.
@@ -126,4 +132,48 @@ fn record(row: &Row<'_>) -> Result<EventRecord> {
         size: u64::try_from(row.get::<_, i64>(9)?).unwrap_or_default(),
         tasks: u64::try_from(row.get::<_, i64>(10)?).unwrap_or_default(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::event::Way;
+    use crate::store::{LogRow, Store};
+
+    #[test]
+    fn a_type_for_each_event_hides_none_that_is_in_use() {
+        let dir = tempfile::tempdir().unwrap();
+        let (conn, _lock, path) = crate::store::open(&Config::new(dir.path())).unwrap();
+        let store = Store::new(conn);
+        store.begin().unwrap();
+        let total = LOOKED_AT.unsigned_abs() + 5_000;
+        let log = |seq: u64, ty: &str| {
+            let row = LogRow {
+                seq: Seq(seq),
+                ty: store.event_type(ty).unwrap(),
+                source: "/s",
+                subject: None,
+                id: "1",
+                way: &Way::default(),
+                cause: None,
+                attributes: b"{}",
+                data: None,
+            };
+            store.log(&row, 100).unwrap();
+        };
+        for seq in 1..=total {
+            log(seq, &format!("noise {seq}"));
+        }
+        log(total + 1, "late");
+        for seq in total + 2..total + 500 {
+            log(seq, "noise 1");
+        }
+        store.commit().unwrap();
+        let conn = read::connect(&path).unwrap();
+        let types = types(&conn).unwrap();
+        let newest: Vec<_> = types.iter().take(3).map(|it| &*it.ty).collect();
+        assert_eq!(newest, ["noise 1", "late", &format!("noise {total}")]);
+        assert_eq!(i64::try_from(types.len()), Ok(MOST_TYPES));
+    }
 }

@@ -19,6 +19,7 @@ use crate::event::Fact;
 use crate::feed::Feed;
 use crate::ledger::{Given, Ledger, Sweep};
 use crate::object;
+use crate::readers::Readers;
 use crate::record::{TaskFilter, TaskRecord};
 use crate::store::{self, Store};
 use crate::task::{
@@ -41,12 +42,12 @@ pub struct Broker {
     hub: Hub,
     depths: Depths,
     feed: Feed,
+    pub(crate) readers: Readers,
     shared: Arc<Shared>,
 }
 
 #[derive(Debug)]
 struct Shared {
-    reader: Mutex<Connection>,
     claims: Mutex<Option<Claims>>,
     writer: Arc<Writer>,
 }
@@ -88,14 +89,14 @@ impl Broker {
             stopped: Vec::new(),
             _lock: lock,
         };
-        let reader = store::read::connect(&path)?;
+        let readers = Readers::open(&path)?;
         let writer = Writer::start(desk, durability)?;
         Ok(Self {
             hub,
             depths,
             feed,
+            readers,
             shared: Arc::new(Shared {
-                reader: Mutex::new(reader),
                 claims: Mutex::new(Some(claims)),
                 writer: Arc::clone(&writer),
             }),
@@ -256,13 +257,13 @@ impl Broker {
     /// When the store cannot be read.
     pub async fn standing(&self, task: TaskId) -> Result<Option<Standing>, Error> {
         let stored = move |conn: &Connection| store::read::standing(conn, task);
-        if let Some(standing) = self.read(stored).await? {
+        if let Some(standing) = self.readers.find(stored).await? {
             return Ok(Some(standing));
         }
         match self.ask(|reply| Command::Standing(task, reply)).await?? {
             Some(standing) => Ok(Some(standing)),
             // It may have got its row between the two questions.
-            None => self.read(stored).await,
+            None => self.readers.find(stored).await,
         }
     }
 
@@ -283,8 +284,8 @@ impl Broker {
     /// # Errors
     /// When the store cannot be read.
     pub async fn tasks(&self, filter: TaskFilter) -> Result<Vec<TaskRecord>, Error> {
-        self.read(move |conn| store::read::list(conn, &filter))
-            .await
+        let list = move |conn: &Connection| store::read::list(conn, &filter);
+        self.readers.list(list).await
     }
 
     /// One task with its whole history.
@@ -292,7 +293,8 @@ impl Broker {
     /// # Errors
     /// When the store cannot be read.
     pub async fn task(&self, task: TaskId) -> Result<Option<TaskRecord>, Error> {
-        self.read(move |conn| store::read::one(conn, task)).await
+        let one = move |conn: &Connection| store::read::one(conn, task);
+        self.readers.find(one).await
     }
 
     /// How a task ended; `None` while it has not, or when there is no such task.
@@ -300,7 +302,8 @@ impl Broker {
     /// # Errors
     /// When the store cannot be read.
     pub async fn ending(&self, task: TaskId) -> Result<Option<Ending>, Error> {
-        self.read(move |conn| store::read::ending(conn, task)).await
+        let ending = move |conn: &Connection| store::read::ending(conn, task);
+        self.readers.find(ending).await
     }
 
     /// Each pool with its tasks waiting and running.
@@ -349,20 +352,6 @@ impl Broker {
         let (reply, answer) = oneshot::channel();
         self.writer.submit(command(reply))?;
         answer.await.map_err(|_| Error::Stopped)
-    }
-
-    pub(crate) async fn read<T: Send + 'static>(
-        &self,
-        query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, Error> {
-        let shared = Arc::clone(&self.shared);
-        let read = move || {
-            let conn = shared.reader.lock().unwrap_or_else(PoisonError::into_inner);
-            query(&conn).map_err(Error::from)
-        };
-        tokio::task::spawn_blocking(read)
-            .await
-            .map_err(|_| Error::Stopped)?
     }
 }
 

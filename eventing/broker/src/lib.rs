@@ -22,6 +22,7 @@ mod lanes;
 mod ledger;
 mod log;
 mod object;
+mod readers;
 mod record;
 mod retry;
 mod store;

@@ -42,7 +42,9 @@ impl Broker {
     /// # Errors
     /// When the store cannot be read.
     pub async fn events(&self, filter: EventFilter) -> Result<Vec<EventRecord>, Error> {
-        self.read(move |conn| log::list(conn, &filter)).await
+        self.readers
+            .list(move |conn| log::list(conn, &filter))
+            .await
     }
 
     /// One event with its data and all its tasks.
@@ -50,7 +52,7 @@ impl Broker {
     /// # Errors
     /// When the store cannot be read.
     pub async fn event(&self, seq: Seq) -> Result<Option<StoredEvent>, Error> {
-        self.read(move |conn| log::one(conn, seq)).await
+        self.readers.list(move |conn| log::one(conn, seq)).await
     }
 
     /// The types of which there are events, the one with the newest event first; at most 1,000.
@@ -58,7 +60,7 @@ impl Broker {
     /// # Errors
     /// When the store cannot be read.
     pub async fn event_types(&self) -> Result<Vec<EventType>, Error> {
-        self.read(log::types).await
+        self.readers.list(log::types).await
     }
 
     /// How many tasks there are of those that [`Self::tasks`] would list.
@@ -66,7 +68,7 @@ impl Broker {
     /// # Errors
     /// When the store cannot be read.
     pub async fn count_tasks(&self, filter: TaskFilter) -> Result<u64, Error> {
-        self.read(move |conn| count(conn, &filter)).await
+        self.readers.list(move |conn| count(conn, &filter)).await
     }
 
     /// Runs dead letters again, each as a new task. Returns both ids of each.
@@ -103,6 +105,6 @@ impl Broker {
     /// # Errors
     /// When the store cannot be read.
     pub async fn notes(&self, kind: &'static str) -> Result<Vec<(String, Bytes)>, Error> {
-        self.read(move |conn| log::notes(conn, kind)).await
+        self.readers.find(move |conn| log::notes(conn, kind)).await
     }
 }

@@ -39,7 +39,8 @@ pub struct Config {
     pub most_known: usize,
     /// How many pools an event may come through, from reply to reply. Default 16.
     pub max_hops: u32,
-    /// How many tasks of events may wait, in all pools together. Default 1,000,000.
+    /// How many tasks of events may wait, in all pools together; then only pools of which less than
+    /// a tenth of it waits take more. Default 1,000,000.
     pub max_backlog: usize,
     /// With fewer free bytes on the disk nothing new is taken. Default 128 MiB.
     pub disk_reserve: u64,

@@ -49,7 +49,7 @@ pub enum Refusal {
     #[error("the platform is stopping: try again when it is back")]
     Stopping,
     /// The store refused; the platform's fault, nothing is promised.
-    #[error("the task could not be stored: {0}")]
+    #[error("the store failed, so nothing was taken: {0}; try again")]
     Storage(String),
 }
 

@@ -15,12 +15,15 @@ use crate::effect::Effect;
 use crate::error::Refusal;
 use crate::event::{Fact, NewEvent, Note, Published, Route, Seq, Way};
 use crate::history::Actor;
-use crate::lane::Order;
+use crate::lane::{Lane, Order};
 use crate::store::LogRow;
 use crate::task::{Ending, Millis, NewTask, State, TaskId, Work};
 
 /// When a producer who found the backlog full should come back.
 const BACKLOG_RETRY: Duration = Duration::from_secs(5);
+
+/// Each pool may keep one in so many of all events that may wait, whatever waits for others.
+const SHARE: usize = 10;
 
 /// When a producer who found the disk full should come back.
 const DISK_RETRY: Duration = Duration::from_secs(30);
@@ -74,8 +77,7 @@ impl Ledger {
         note: Option<&Note>,
         now: Millis,
     ) -> Result<std::result::Result<Vec<Published>, Refusal>> {
-        let count = entries.iter().map(|entry| entry.routes.len()).sum();
-        if let Err(refusal) = self.admit_events(count, now) {
+        if let Err(refusal) = self.admit_events(&entries, now) {
             return Ok(Err(refusal));
         }
         let mut published = Vec::with_capacity(entries.len());
@@ -88,20 +90,34 @@ impl Ledger {
         Ok(Ok(published))
     }
 
-    /// Whether so many more tasks of events may come in.
-    fn admit_events(&mut self, count: usize, now: Millis) -> std::result::Result<(), Refusal> {
+    /// Whether the tasks of these events may come in. When all that may wait does, a pool of which
+    /// little waits takes more: one that is down must not close the door for the others.
+    fn admit_events(&mut self, entries: &[Entry], now: Millis) -> std::result::Result<(), Refusal> {
         if self.stopping {
             return Err(Refusal::Stopping);
         }
         self.admit_to_disk(now)?;
         let waiting = self.lanes.events_waiting();
-        if waiting > 0 && waiting + count > self.config.max_backlog {
-            return Err(Refusal::Backlog {
-                waiting,
-                retry_after: BACKLOG_RETRY,
-            });
+        let mut coming: HashMap<&str, usize> = HashMap::new();
+        for route in entries.iter().flat_map(|entry| &entry.routes) {
+            *coming.entry(&route.pool).or_default() += 1;
         }
-        Ok(())
+        let count = coming.values().sum::<usize>();
+        if waiting == 0 || waiting + count <= self.config.max_backlog {
+            return Ok(());
+        }
+        let share = self.config.max_backlog / SHARE;
+        let has_room = |(pool, count): (&&str, &usize)| {
+            let lane = self.lanes.get(pool);
+            lane.map_or(0, Lane::events_waiting) + count <= share
+        };
+        if coming.iter().all(has_room) {
+            return Ok(());
+        }
+        Err(Refusal::Backlog {
+            waiting,
+            retry_after: BACKLOG_RETRY,
+        })
     }
 
     /// Whether the disk has room for more than what has been promised.

@@ -149,6 +149,27 @@ async fn a_full_backlog_refuses_the_whole_batch_and_leaves_calls_alone() {
 }
 
 #[tokio::test]
+async fn a_pool_that_is_down_closes_no_door_for_the_others() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let mut config = Config::new(dir.path());
+    config.max_backlog = 20;
+    let bench = open(dir, config, 1, 1).await;
+    for id in 0..20 {
+        publish(&bench, event(&id.to_string(), vec![route("down")])).await;
+    }
+    let backlog = async |id: &str, routes: Vec<Route>| {
+        let published = bench.broker.publish(vec![event(id, routes)], None).await;
+        matches!(published, Err(Refusal::Backlog { .. }))
+    };
+    assert!(backlog("a", vec![route("down")]).await);
+    assert!(backlog("b", vec![route("up"), route("down")]).await);
+    assert!(!backlog("c", vec![route("up")]).await);
+    assert!(backlog("d", vec![route("up"), route("up")]).await);
+    assert!(!backlog("e", vec![route("up")]).await);
+    assert!(backlog("f", vec![route("up")]).await);
+}
+
+#[tokio::test]
 async fn a_disk_without_room_refuses_what_is_new() {
     let dir = tempfile::TempDir::new().unwrap();
     let mut config = Config::new(dir.path());

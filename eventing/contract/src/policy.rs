@@ -10,6 +10,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::attribute;
 use crate::duration::DurationText;
 
 /// How the delay before the next attempt grows.
@@ -121,6 +122,25 @@ pub enum DeadLetterSink {
     Ref(PoolRef),
     /// An address that takes CloudEvents by HTTP POST: an absolute `http` or `https` URL.
     Uri(String),
+}
+
+impl DeadLetterSink {
+    /// Whether an event can be sent there, as far as it can be told from how it is written.
+    #[must_use]
+    pub fn is_usable(&self) -> bool {
+        match self {
+            Self::Ref(_) => true,
+            Self::Uri(uri) => is_http(uri) && attribute::is_absolute_uri(uri),
+        }
+    }
+}
+
+fn is_http(uri: &str) -> bool {
+    let (scheme, rest) = uri.split_once("://").unwrap_or_default();
+    ["http", "https"]
+        .iter()
+        .any(|it| scheme.eq_ignore_ascii_case(it))
+        && !rest.is_empty()
 }
 
 /// A pool by name, as Kubernetes refers to objects.
@@ -296,6 +316,29 @@ impl Delivery {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_absolute_addresses_of_http_take_dead_letters() {
+        let usable = |uri: &str| DeadLetterSink::Uri(uri.to_owned()).is_usable();
+        for uri in [
+            "http://grave",
+            "https://grave.example:8080/dead?x=1",
+            "HTTP://g/",
+        ] {
+            assert!(usable(uri), "{uri}");
+        }
+        for uri in [
+            "",
+            "grave.example",
+            "/dead",
+            "mailto:a@b",
+            "http://",
+            "http://g/#x",
+            "ftp://g",
+        ] {
+            assert!(!usable(uri), "{uri}");
+        }
+    }
 
     #[test]
     fn a_tools_policy_is_laid_over_the_pools() {

@@ -171,7 +171,7 @@ async fn deliver(pool: Pool, claim: Claim) -> Answer {
         Work::Call(_) => Kind::Call,
         Work::Event { .. } => Kind::Event,
     };
-    let name = claim.pool.clone();
+    let whom = whom(&claim);
     let left = u64::try_from(claim.deadline - now()).unwrap_or(0);
     let timeout = claim.delivery.timeout;
     let mut request = match request(&pool, claim) {
@@ -183,10 +183,18 @@ async fn deliver(pool: Pool, claim: Claim) -> Answer {
     request.extensions_mut().insert(unwritten.clone());
     request.extensions_mut().insert(Deadline(deadline));
     match tokio::time::timeout_at(deadline, pool.endpoints.oneshot(request)).await {
-        Ok(Ok(response)) => reply::read(kind, &name, response),
+        Ok(Ok(response)) => reply::read(kind, &whom, response),
         Ok(Err(error)) => Answer::Report(reply::no_answer(error)),
-        Err(_) if unwritten.get() => Answer::Report(reply::not_woken(&name, timeout)),
-        Err(_) => Answer::Report(reply::timed_out(&name, timeout)),
+        Err(_) if unwritten.get() => Answer::Report(reply::not_woken(&whom, timeout)),
+        Err(_) => Answer::Report(reply::timed_out(&whom, timeout)),
+    }
+}
+
+/// Who gets the delivery, in words. What goes to an address outside goes to no pool that people know.
+fn whom(claim: &Claim) -> String {
+    match *claim.pool == *SINKS {
+        true => format!("`{}`", claim.capability),
+        false => format!("pool `{}`", claim.pool),
     }
 }
 

@@ -49,28 +49,25 @@ impl From<Report> for Answer {
     }
 }
 
-/// Reads a function's answer.
-pub(crate) fn read(kind: Kind, pool: &str, response: Response<Bytes>) -> Answer {
+/// Reads the answer of `whom`, which is how errors name it: such as pool `p`.
+pub(crate) fn read(kind: Kind, whom: &str, response: Response<Bytes>) -> Answer {
     let (head, body) = response.into_parts();
     let retry_after = retry_after(&head.headers, Timestamp::now());
     if did_not_run(&head.headers) {
         let said = excerpt(&body);
-        let message = format!(
-            "pool `{pool}` did not start the call ({}){said}",
-            head.status
-        );
+        let message = format!("{whom} did not start the call ({}){said}", head.status);
         return failed(message, Outcome::NotRun, false, retry_after).into();
     }
     match head.status {
         StatusCode::OK | StatusCode::ACCEPTED | StatusCode::NO_CONTENT
             if body.is_empty() && !has_attributes(&head.headers) =>
         {
-            empty(kind, pool).into()
+            empty(kind, whom).into()
         }
         StatusCode::OK | StatusCode::ACCEPTED | StatusCode::NO_CONTENT => {
-            event(kind, pool, &head.headers, body)
+            event(kind, whom, &head.headers, body)
         }
-        status => refused(kind, pool, status, &body, retry_after).into(),
+        status => refused(kind, whom, status, &body, retry_after).into(),
     }
 }
 
@@ -89,19 +86,17 @@ pub(crate) fn no_answer(error: CallError) -> Report {
 }
 
 /// The report of an attempt that took too long.
-pub(crate) fn timed_out(pool: &str, after: Duration) -> Report {
+pub(crate) fn timed_out(whom: &str, after: Duration) -> Report {
     let after = dormouse_contract::duration::format(after);
-    let message = format!(
-        "pool `{pool}` gave no answer within {after}; whether the call took effect is not known"
-    );
+    let message =
+        format!("{whom} gave no answer within {after}; whether the call took effect is not known");
     failed(message, Outcome::Unknown, false, None)
 }
 
 /// The report of an attempt whose time was over before anything of it was sent.
-pub(crate) fn not_woken(pool: &str, after: Duration) -> Report {
+pub(crate) fn not_woken(whom: &str, after: Duration) -> Report {
     let after = dormouse_contract::duration::format(after);
-    let message =
-        format!("no instance of pool `{pool}` was ready within {after}; the call did not run");
+    let message = format!("nothing of {whom} was ready within {after}; the call did not run");
     failed(message, Outcome::NotRun, false, None)
 }
 
@@ -125,12 +120,12 @@ pub(crate) fn unreadable(error: &dormouse_contract::http_binding::BindingError) 
     )
 }
 
-fn empty(kind: Kind, pool: &str) -> Report {
+fn empty(kind: Kind, whom: &str) -> Report {
     match kind {
         Kind::Event => Report::Completed(Bytes::new()),
         Kind::Call => {
             let message = format!(
-                "pool `{pool}` answered a call with nothing: a function replies with one \
+                "{whom} answered a call with nothing: a function replies with one \
                  `{COMPLETED}` event"
             );
             failed(message, Outcome::Failed, true, None)
@@ -138,9 +133,9 @@ fn empty(kind: Kind, pool: &str) -> Report {
     }
 }
 
-fn event(kind: Kind, pool: &str, headers: &HeaderMap, body: Bytes) -> Answer {
+fn event(kind: Kind, whom: &str, headers: &HeaderMap, body: Bytes) -> Answer {
     let rubbish = |why: String| {
-        let message = format!("pool `{pool}` answered with something that is no reply: {why}");
+        let message = format!("{whom} answered with something that is no reply: {why}");
         failed(message, Outcome::Unknown, false, None)
     };
     let event = match http_binding::read(headers, body) {
@@ -170,7 +165,7 @@ fn event(kind: Kind, pool: &str, headers: &HeaderMap, body: Bytes) -> Answer {
         SUSPENDED => match asks::read(&data) {
             Ok(asks) => Report::Suspended(asks),
             Err(why) => {
-                let message = format!("pool `{pool}` asked for something unusable: {why}");
+                let message = format!("{whom} asked for something unusable: {why}");
                 failed(message, Outcome::Failed, true, None)
             }
         },
@@ -202,19 +197,18 @@ fn sub_slice(whole: &Bytes, part: &str) -> Bytes {
 
 fn refused(
     kind: Kind,
-    pool: &str,
+    whom: &str,
     status: StatusCode,
     body: &[u8],
     retry_after: Option<Duration>,
 ) -> Report {
     let said = excerpt(body);
     let report = if status.is_server_error() || is_unknown(kind, status) {
-        let message = format!(
-            "pool `{pool}` failed with {status}{said}; whether the call took effect is not known"
-        );
+        let message =
+            format!("{whom} failed with {status}{said}; whether the call took effect is not known");
         failed(message, Outcome::Unknown, false, retry_after)
     } else {
-        let message = format!("pool `{pool}` refused with {status}{said}");
+        let message = format!("{whom} refused with {status}{said}");
         failed(message, Outcome::Failed, true, None)
     };
     match kind {

@@ -216,11 +216,18 @@ fn check_delivery(delivery: &DeliverySpec, field: &Field) -> Result<(), Invalid>
         ("totalBudget", delivery.total_budget),
         ("suspensionExpiry", delivery.suspension_expiry),
     ];
-    match times.iter().find(|(_, time)| *time == Some(Duration::ZERO)) {
-        Some((key, _)) => Err(field
+    if let Some((key, _)) = times.iter().find(|(_, time)| *time == Some(Duration::ZERO)) {
+        return Err(field
             .clone()
             .key(key)
-            .invalid("is no time at all: nothing could ever be delivered or answered")),
-        None => Ok(()),
+            .invalid("is no time at all: nothing could ever be delivered or answered"));
+    }
+    match &delivery.dead_letter_sink {
+        Some(sink) if !sink.is_usable() => Err(field
+            .clone()
+            .key("deadLetterSink")
+            .key("uri")
+            .invalid("is no address that takes events: write an absolute http or https URL")),
+        Some(_) | None => Ok(()),
     }
 }

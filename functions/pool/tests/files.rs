@@ -159,6 +159,12 @@ fn errors_tell_the_place_and_what_is_allowed() {
         ("concurrency: 10", "concurrency: 0", 9, "between 1 and 1000"),
         ("idle: 60s", "idle: 60", 9, "duration"),
         ("timeout: 300s", "timeout: 0s", 10, "no time at all"),
+        (
+            "timeout: 300s",
+            "deadLetterSink: {uri: grave.example}",
+            10,
+            "absolute http or https URL",
+        ),
         ("retry: 3", "retry: often", 10, "retry"),
         ("round-robin", "random", 11, "least-connections"),
         ("OPENAI_API_KEY", "K_SINK", 8, "set by the platform"),

@@ -3,7 +3,7 @@
 use super::*;
 
 fn report(kind: Kind, pool: &str, response: Response<Bytes>) -> Report {
-    match read(kind, pool, response) {
+    match read(kind, &format!("pool `{pool}`"), response) {
         Answer::Report(report) => report,
         Answer::Reply { reply, .. } => Report::Completed(reply),
     }

@@ -1,8 +1,9 @@
 //! Dormouse as people deploy it: the operator from `knative/install.yaml`, one for all tests, and a
 //! platform in a namespace of the test's own.
 
-use hyper::Method;
+use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
+use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 
 use crate::http;
@@ -32,8 +33,12 @@ impl Deployment {
 
     /// One with this spec.
     pub async fn with(spec: Value) -> Self {
+        Self::within(Namespace::new().await, spec).await
+    }
+
+    /// One with this spec in a namespace that has what it needs.
+    pub async fn within(namespace: Namespace, spec: Value) -> Self {
         install().await;
-        let namespace = Namespace::new().await;
         namespace.apply(&server(&spec)).await;
         Self::of(namespace).await
     }
@@ -50,11 +55,19 @@ impl Deployment {
         let service = namespace.get(Kind::Service, PLATFORM).await;
         let service = service.expect("what is ready has a Service");
         let address = service["spec"]["clusterIP"].as_str();
-        Self {
+        let deployment = Self {
             token: namespace.secret("platform-token", "token").await,
             address: address.expect("an address").to_owned(),
             namespace,
+        };
+        // The node's network learns a moment later that the pod is ready.
+        for door in [deployment.mcp(), deployment.coordinator()] {
+            eventually("the platform's Service to lead to it", async || {
+                TcpStream::connect(&door).await.ok()
+            })
+            .await;
         }
+        deployment
     }
 
     /// Where MCP clients connect, as `host:port`.
@@ -90,6 +103,15 @@ impl Deployment {
         session
     }
 
+    /// What the coordinator's API answers.
+    pub async fn get(&self, path: &str) -> Value {
+        let token = self.authorization();
+        let headers = [("authorization", token.as_str())];
+        let answer = http::send(Method::GET, &self.coordinator(), path, &headers, "").await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}: {answer:?}");
+        answer.json()
+    }
+
     /// Applies an AgentPool and waits until it is ready.
     pub async fn deploy_pool(&self, pool: &Value) -> Value {
         self.namespace.apply(pool).await;
@@ -107,9 +129,7 @@ impl Deployment {
     pub async fn told_asleep(&self, pool: &str) {
         let path = format!("/pools/{pool}");
         eventually(&format!("{pool} to be known asleep"), async || {
-            let headers = [("authorization", &*self.authorization())];
-            let answer = http::send(Method::GET, &self.coordinator(), &path, &headers, "").await;
-            (answer.json()["state"] == "asleep").then_some(())
+            (self.get(&path).await["state"] == "asleep").then_some(())
         })
         .await;
     }

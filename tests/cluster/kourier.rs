@@ -21,7 +21,8 @@ pub async fn post_event(host: &str, headers: &[(&str, &str)], data: &str) -> Ans
     answer.unwrap_or_else(|error| panic!("{host}: {error}"))
 }
 
-async fn address() -> String {
+/// Where it is, as `host:port`.
+pub async fn address() -> String {
     let path = "/api/v1/namespaces/kourier-system/services/kourier-internal";
     let service = get(path).await.expect("Kourier is there");
     let address = service["spec"]["clusterIP"].as_str();

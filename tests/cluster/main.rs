@@ -33,8 +33,10 @@ mod pools;
 mod programs;
 
 mod alone;
+mod broker;
 mod calls;
 mod contract;
+mod data_plane;
 mod install;
 mod kill;
 mod knative;

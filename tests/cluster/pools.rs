@@ -17,6 +17,18 @@ pub fn fixture(name: &str) -> Value {
     })
 }
 
+/// A pool of one of the tests' images, with these other members of its spec.
+pub fn of(name: &str, image: &str, mut spec: Value) -> Value {
+    spec["agentType"] = "test".into();
+    spec["image"] = format!("dev.local/{image}:1").into();
+    json!({
+        "apiVersion": "dormouse.dev/v1alpha1",
+        "kind": "AgentPool",
+        "metadata": {"name": name},
+        "spec": spec,
+    })
+}
+
 /// The pool that ships, under another name and sleeping as soon.
 pub fn educational(name: &str) -> Value {
     let mut pool = fixture(name);

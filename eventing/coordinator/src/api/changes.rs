@@ -188,6 +188,11 @@ impl Wanted {
         self.topics.contains(&topic) && !is_excluded
     }
 
+    /// Anything of tasks.
+    fn wants_tasks(&self) -> bool {
+        self.wants(Topic::Task) || self.wants(Topic::DeadLetter)
+    }
+
     fn wants_pool(&self, pool: &str) -> bool {
         self.pool.as_deref().is_none_or(|wanted| wanted == pool)
     }

@@ -6,6 +6,7 @@
 mod timetable;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use dormouse_source::{Kind, Schedule, Source, Webhook};
@@ -27,6 +28,8 @@ pub struct SourceDeclaration {
 #[derive(Clone)]
 pub struct Sources {
     served: Arc<RwLock<BTreeMap<String, Arc<Served>>>>,
+    /// Whether all that there are have been seen.
+    is_complete: Arc<AtomicBool>,
     changed: Arc<watch::Sender<()>>,
 }
 
@@ -53,6 +56,7 @@ impl Default for Sources {
     fn default() -> Self {
         Self {
             served: Arc::default(),
+            is_complete: Arc::default(),
             changed: Arc::new(watch::Sender::new(())),
         }
     }
@@ -73,8 +77,9 @@ impl Sources {
         true
     }
 
-    /// Takes out all but these.
+    /// Takes out all but these, which are all that there are.
     pub fn keep_only(&self, is_kept: impl Fn(&str) -> bool) {
+        self.is_complete.store(true, Ordering::Release);
         let mut served = self.served.write().unwrap_or_else(PoisonError::into_inner);
         let before = served.len();
         served.retain(|name, _| is_kept(name));
@@ -90,6 +95,12 @@ impl Sources {
 
     pub(crate) fn all(&self) -> Vec<Arc<Served>> {
         self.read().values().cloned().collect()
+    }
+
+    /// Whether what is not among them is gone for good, rather than in a file that nobody has been
+    /// able to read yet.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.is_complete.load(Ordering::Acquire)
     }
 
     /// Is told whenever the sources have been replaced.

@@ -161,21 +161,41 @@ impl Timetable {
         };
         let gone: Vec<_> = self.followed.keys().filter(is_gone).cloned().collect();
         for name in gone {
-            let note = Note {
-                kind: MARKS,
-                name: name.clone(),
-                value: None,
-            };
-            if stored(self.coordinator.broker().note(note).await, &name)? {
-                self.followed.remove(&name);
-            } else {
-                is_settled = false;
+            match self.forget(&name).await? {
+                true => drop(self.followed.remove(&name)),
+                false => is_settled = false,
+            }
+        }
+        if self.coordinator.sources().is_complete() {
+            let is_there = |name: &String| current.iter().any(|served| served.name() == name);
+            let gone: Vec<_> = self
+                .left
+                .keys()
+                .filter(|it| !is_there(it))
+                .cloned()
+                .collect();
+            for name in gone {
+                is_settled &= self.forget(&name).await?;
             }
         }
         for served in schedules {
             is_settled &= self.take_up(served).await?;
         }
         Ok(is_settled)
+    }
+
+    /// Takes the mark of a schedule away that is gone: should it come back, it has missed nothing.
+    async fn forget(&mut self, name: &str) -> Result<bool, Stopped> {
+        let note = Note {
+            kind: MARKS,
+            name: name.to_owned(),
+            value: None,
+        };
+        let is_stored = stored(self.coordinator.broker().note(note).await, name)?;
+        if is_stored {
+            self.left.remove(name);
+        }
+        Ok(is_stored)
     }
 
     async fn take_up(&mut self, served: &Arc<Served>) -> Result<bool, Stopped> {

@@ -18,15 +18,23 @@ pub(super) struct Replay {
     missed: u64,
 }
 
+/// The place of the newest event.
+///
+/// # Errors
+/// When the log cannot be read.
+pub(super) async fn log_end(broker: &Broker) -> Result<Seq, Error> {
+    let newest = EventFilter {
+        limit: Some(1),
+        ..EventFilter::default()
+    };
+    let newest = broker.events(newest).await?;
+    Ok(newest.first().map_or(Seq::default(), |event| event.seq))
+}
+
 impl Replay {
     /// What came after `heard`, up to now.
     pub(super) async fn new(broker: Broker, heard: Seq) -> Result<Self, Error> {
-        let newest = EventFilter {
-            limit: Some(1),
-            ..EventFilter::default()
-        };
-        let newest = broker.events(newest).await?;
-        let end = newest.first().map_or(0, |event| event.seq.0);
+        let end = log_end(&broker).await?.0;
         let told = heard.0.max(end.saturating_sub(MOST));
         Ok(Self {
             broker,

@@ -8,7 +8,7 @@ use futures_util::future::{FutureExt as _, select_all};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
 
-use super::replay::Replay;
+use super::replay::{self, Replay};
 use super::{PoolChange, Topic, Wanted, frame, missed};
 use crate::api::Api;
 use crate::api::problem::Problem;
@@ -30,8 +30,8 @@ pub(super) struct Watching {
     instances: Vec<watch::Receiver<Instances>>,
     pools: BTreeMap<String, PoolChange>,
     is_greeted: bool,
-    /// Up to here events were told from the log.
-    told: Option<Seq>,
+    /// Up to here it knows the events: what comes behind is in the log, should it be too slow.
+    told: Seq,
 }
 
 impl Watching {
@@ -42,13 +42,17 @@ impl Watching {
         heard: Option<Seq>,
     ) -> Result<Self, Problem> {
         let coordinator = api.coordinator.clone();
-        // Before the log is read, so that nothing falls between the two.
-        let feed = coordinator.broker().feed();
-        let replay = match heard {
-            Some(heard) if wanted.wants(Topic::Event) => {
-                Some(Replay::new(coordinator.broker().clone(), heard).await?)
-            }
-            Some(_) | None => None,
+        let broker = coordinator.broker();
+        // Before the log is read, so that nothing falls between the two. Who wants events alone is
+        // not woken by every task.
+        let feed = match wanted.wants_tasks() {
+            true => broker.feed(),
+            false => broker.arrivals(),
+        };
+        let (replay, told) = match (wanted.wants(Topic::Event), heard) {
+            (true, Some(heard)) => (Some(Replay::new(broker.clone(), heard).await?), heard),
+            (true, None) => (None, replay::log_end(broker).await?),
+            (false, _) => (None, Seq::default()),
         };
         let mut watching = Self {
             wanted,
@@ -59,7 +63,7 @@ impl Watching {
             instances: Vec::new(),
             pools: BTreeMap::new(),
             is_greeted: false,
-            told: None,
+            told,
         };
         watching.look_at_pools();
         Ok(watching)
@@ -80,7 +84,7 @@ impl Watching {
             match text {
                 Some(text) if text.is_empty() => {}
                 Some(text) => return Some(text),
-                None => self.told = self.replay.take().map(|replay| replay.end()),
+                None => self.told = self.replay.take().map_or(self.told, |it| it.end()),
             }
         }
     }
@@ -99,11 +103,24 @@ impl Watching {
         };
         match woken {
             Woken::Pools => Some(self.look_at_pools()),
-            Woken::Fact(Ok(Fact::Event { seq, .. })) if self.told >= Some(seq) => {
-                Some(String::new())
+            Woken::Fact(Ok(Fact::Event { seq, .. })) if self.told >= seq => Some(String::new()),
+            Woken::Fact(Ok(fact)) => {
+                if let Fact::Event { seq, .. } = &fact {
+                    self.told = *seq;
+                }
+                Some(self.wanted.told(&fact))
             }
-            Woken::Fact(Ok(fact)) => Some(self.wanted.told(&fact)),
-            Woken::Fact(Err(RecvError::Lagged(count))) => Some(missed(count)),
+            Woken::Fact(Err(RecvError::Lagged(count))) => {
+                if self.wanted.wants(Topic::Event) {
+                    let broker = self.coordinator.broker().clone();
+                    self.replay = Some(Replay::new(broker, self.told).await.ok()?);
+                }
+                // What became of tasks is told by no log.
+                Some(match self.wanted.wants_tasks() {
+                    true => missed(count),
+                    false => String::new(),
+                })
+            }
             Woken::Fact(Err(RecvError::Closed)) => None,
         }
     }

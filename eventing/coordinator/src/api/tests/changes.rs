@@ -116,17 +116,28 @@ async fn who_comes_back_hears_the_events_that_it_missed_once_and_in_order() {
 }
 
 #[tokio::test]
-async fn a_slow_listener_is_told_that_it_missed_something() {
+async fn a_slow_listener_gets_events_from_the_log_and_is_told_that_it_missed_the_rest() {
     let stage = Stage::open(10).await;
     let mut slow = Listener::open(&stage, "/changes?type=event", &[]).await;
+    let mut all = Listener::open(&stage, "/changes", &[]).await;
     for round in 0..20 {
         let events = events(100, &format!("t{round}"));
         stage.coordinator.publish(events, None).await.unwrap();
     }
-    let (name, change) = slow.next().await;
-    assert_eq!(name, "missed");
-    assert!(change["missed"].as_u64().unwrap() > 0);
-    assert_eq!(slow.next().await.0, "event");
+    for seq in 1..=2_000 {
+        let (name, change) = slow.next().await;
+        assert_eq!((name.as_str(), &change["seq"]), ("event", &json!(seq)));
+    }
+    let mut seen = Vec::new();
+    while seen.len() < 2_000 {
+        let (name, change) = all.next().await;
+        match name.as_str() {
+            "event" => seen.push(change["seq"].as_u64().unwrap()),
+            "missed" => assert!(change["missed"].as_u64().unwrap() > 0),
+            _ => {}
+        }
+    }
+    assert_eq!(seen, (1..=2_000).collect::<Vec<_>>());
 }
 
 #[tokio::test]

@@ -95,6 +95,26 @@ async fn a_schedule_that_is_new_changed_or_back_has_missed_nothing() {
     assert!(timetable.look().await.is_err(), "the broker has stopped");
 }
 
+#[tokio::test]
+async fn a_schedule_that_went_while_nobody_looked_is_forgotten_once_all_files_are_read() {
+    let data = tempfile::tempdir().unwrap();
+    let broker = Broker::open(Config::new(data.path())).unwrap();
+    let long_ago: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+    let mark = Mark::new(long_ago, &hourly(Missed::All)).note("gone");
+    broker.note(mark).await.unwrap();
+    let mut timetable = start(&broker, hourly(Missed::All)).await;
+    let names = async || {
+        let notes = broker.notes(MARKS).await.unwrap().into_iter();
+        notes.map(|(name, _)| name).collect::<Vec<_>>()
+    };
+    assert_eq!(names().await, ["gone", "hourly"], "its file may be broken");
+    let sources = timetable.coordinator.sources();
+    sources.keep_only(|name| name == "hourly");
+    assert!(timetable.look().await.is_ok());
+    assert_eq!(names().await, ["hourly"]);
+    broker.stop().await;
+}
+
 #[test]
 fn a_mark_is_of_the_schedule_that_it_was_made_for() {
     let hourly = Schedule::hourly("t", "/s");

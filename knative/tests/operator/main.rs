@@ -13,5 +13,6 @@ mod leading;
 mod life;
 mod overlays;
 mod platforms;
+mod pods;
 mod rights;
 mod trouble;

@@ -4,7 +4,7 @@
 //! hear of them. That a task of `task.finished` has finished is not told; what else goes round in
 //! circles meets the hop limit, for a fact about a task of an event has come one hop further.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use dormouse_broker::{Fact, NewEvent, TaskId, TaskRecord, Way};
@@ -12,11 +12,12 @@ use dormouse_contract::Event;
 use dormouse_contract::fact::{
     self, POOL_CHANGED, POOL_FAILED, POOL_REGISTERED, PoolFact, TASK_FINISHED, TaskFinished,
 };
-use dormouse_contract::registration::Registration;
+use dormouse_contract::registration::{Instances, Registration, Registrations};
 use dormouse_contract::trace::TraceParent;
+use futures_util::future::{FutureExt as _, select_all};
 use serde::Serialize;
-use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, watch};
 
 use crate::registry::Coordinator;
 use crate::routes;
@@ -50,15 +51,50 @@ impl Askers {
     }
 }
 
+/// How the pools are.
+#[derive(Default)]
+struct Health {
+    failing: BTreeSet<Arc<str>>,
+    instances: Vec<watch::Receiver<Instances>>,
+}
+
+impl Health {
+    fn of(coordinator: &Coordinator, pools: &Registrations) -> Self {
+        let mut health = Self::default();
+        for registration in pools.iter() {
+            let Some(pool) = coordinator.pool(&registration.pool) else {
+                continue;
+            };
+            let mut instances = pool.instances;
+            let now = instances.borrow_and_update().clone();
+            if now.ready == 0 && now.failure.is_some() {
+                health.failing.insert(Arc::clone(&registration.pool));
+            }
+            // Of one whose host is gone nothing more will be heard.
+            if instances.has_changed().is_ok() {
+                health.instances.push(instances);
+            }
+        }
+        health
+    }
+
+    async fn changed(&mut self) {
+        let instances = self.instances.iter_mut().map(|it| it.changed().boxed());
+        // There may be none at all, and a choice of none would panic.
+        let _ = select_all(instances.chain([std::future::pending().boxed()])).await;
+    }
+}
+
 impl Coordinator {
     /// Tells facts for as long as it is polled, from when all pools are there that ask for them.
     pub async fn tell_facts(&self) {
         self.admitted().await;
         let mut registrations = self.registrations();
         registrations.mark_changed();
-        let mut known: Arc<Vec<Arc<Registration>>> = Arc::default();
+        let mut known: Registrations = Arc::default();
         let mut askers = Askers::default();
         let mut tasks = None;
+        let mut health = Health::default();
         loop {
             tokio::select! {
                 changed = registrations.changed() => {
@@ -75,6 +111,18 @@ impl Coordinator {
                         self.tell_of_pool(ty, pool, &askers).await;
                     }
                     known = now;
+                    // What fails at this moment has just been told.
+                    health = Health::of(self, &known);
+                }
+                () = health.changed() => {
+                    let before = std::mem::replace(&mut health, Health::of(self, &known));
+                    let failing = health.failing.difference(&before.failing);
+                    let is_new = |pool: &&Arc<Registration>| {
+                        failing.clone().any(|name| *name == pool.pool)
+                    };
+                    for pool in known.iter().filter(is_new) {
+                        self.tell_of_pool(POOL_FAILED, pool, &askers).await;
+                    }
                 }
                 task = next_finished(&mut tasks) => self.tell_of_task(task, &askers).await,
             }
@@ -218,7 +266,12 @@ fn event(id: String, ty: &str, subject: &str, data: &impl Serialize) -> Event {
 
 #[cfg(test)]
 mod tests {
+    use dormouse_broker::{Broker, Config};
+    use dormouse_contract::registration::CallError;
+    use tower::util::BoxCloneSyncService;
+
     use super::*;
+    use crate::registry::PoolSecrets;
     use crate::routes::tests::pool;
 
     const TASKS: &str = r#"{"filters":[{"exact":{"type":"dev.dormouse.task.finished.v1"}}]}"#;
@@ -245,5 +298,43 @@ mod tests {
             .map(|(ty, pool)| (ty, &*pool.pool))
             .collect();
         assert_eq!(told, [(POOL_CHANGED, "a"), (POOL_REGISTERED, "c")]);
+    }
+
+    #[tokio::test]
+    async fn that_a_pool_has_begun_to_fail_is_told() {
+        let data = tempfile::tempdir().unwrap();
+        let broker = Broker::open(Config::new(data.path())).unwrap();
+        let coordinator = Coordinator::new(broker.clone());
+        let (sender, instances) = watch::channel(Instances::default());
+        let unused = tower::service_fn(async |_: http::Request<bytes::Bytes>| {
+            Err::<http::Response<bytes::Bytes>, _>(CallError::NotRun("nobody calls".into()))
+        });
+        let secrets = PoolSecrets {
+            delivery: "".into(),
+            events: "".into(),
+        };
+        let asks = Registration::clone(&pool("asks", &[POOLS]));
+        let service = BoxCloneSyncService::new(unused);
+        let registered = coordinator
+            .register(asks, service, secrets, instances)
+            .await;
+        registered.unwrap();
+        let mut arrivals = broker.arrivals();
+        let telling = coordinator.clone();
+        tokio::spawn(async move { telling.tell_facts().await });
+        let mut told = async || match arrivals.recv().await.unwrap() {
+            Fact::Event { ty, .. } => ty,
+            Fact::Task { .. } => panic!("only events arrive"),
+        };
+        assert_eq!(&*told().await, POOL_REGISTERED);
+        for why in ["no such file", "no such file", "no room"] {
+            sender.send_replace(Instances {
+                failure: Some(why.to_owned()),
+                ..Instances::default()
+            });
+        }
+        assert_eq!(&*told().await, POOL_FAILED);
+        let page = broker.events(dormouse_broker::EventFilter::default()).await;
+        assert_eq!(page.unwrap().len(), 2, "a pool that fails on is told once");
     }
 }

@@ -108,33 +108,38 @@ impl Coordinator {
                         .follow_tasks
                         .then(|| before.unwrap_or_else(|| self.broker().feed()));
                     for (ty, pool) in changes(&known, &now) {
-                        self.tell_of_pool(ty, pool, &askers).await;
+                        if self.tell_of_pool(ty, pool, &askers).await {
+                            health.failing.insert(Arc::clone(&pool.pool));
+                        }
                     }
                     known = now;
-                    // What fails at this moment has just been told.
-                    health = Health::of(self, &known);
+                    self.tell_of_failing(&mut health, &known, &askers).await;
                 }
-                () = health.changed() => {
-                    let before = std::mem::replace(&mut health, Health::of(self, &known));
-                    let failing = health.failing.difference(&before.failing);
-                    let is_new = |pool: &&Arc<Registration>| {
-                        failing.clone().any(|name| *name == pool.pool)
-                    };
-                    for pool in known.iter().filter(is_new) {
-                        self.tell_of_pool(POOL_FAILED, pool, &askers).await;
-                    }
-                }
+                () = health.changed() => self.tell_of_failing(&mut health, &known, &askers).await,
                 task = next_finished(&mut tasks) => self.tell_of_task(task, &askers).await,
             }
         }
     }
 
-    async fn tell_of_pool(&self, ty: &str, pool: &Registration, askers: &Askers) {
+    /// Tells of the pools that have begun to fail since it last looked.
+    async fn tell_of_failing(&self, health: &mut Health, pools: &Registrations, askers: &Askers) {
+        let before = std::mem::replace(health, Health::of(self, pools));
+        let has_begun = |pool: &&Arc<Registration>| {
+            health.failing.contains(&pool.pool) && !before.failing.contains(&pool.pool)
+        };
+        for pool in pools.iter().filter(has_begun) {
+            self.tell_of_pool(POOL_FAILED, pool, askers).await;
+        }
+    }
+
+    /// `true`: it told that the pool fails.
+    async fn tell_of_pool(&self, ty: &str, pool: &Registration, askers: &Askers) -> bool {
         let instances = self.instances(&pool.pool).unwrap_or_default();
         let failure = instances.failure.filter(|_| instances.ready == 0);
-        let ty = match failure {
-            Some(_) => POOL_FAILED,
-            None => ty,
+        let is_failing = failure.is_some();
+        let ty = match is_failing {
+            true => POOL_FAILED,
+            false => ty,
         };
         let data = PoolFact {
             pool: pool.pool.to_string(),
@@ -146,6 +151,7 @@ impl Coordinator {
         let id = format!("{}/{}", pool.pool, TaskId::new());
         let event = event(id, ty, &pool.pool, &data);
         self.tell_fact(event, Way::default(), None, askers).await;
+        is_failing
     }
 
     async fn tell_of_task(&self, task: TaskId, askers: &Askers) {

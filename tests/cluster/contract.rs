@@ -2,6 +2,9 @@
 //! (`specs/serving/runtime-contract.md` of knative/specs; its sections are named below). What the
 //! contract asks of the platform alone is Knative's own to test.
 
+use std::path::Path;
+use std::process::Command;
+
 use hyper::header::{HeaderMap, HeaderValue};
 use hyper::{Method, StatusCode};
 use rustix::process::Signal;
@@ -10,7 +13,7 @@ use serde_json::{Value, json};
 use crate::http;
 use crate::knocks::Knocks;
 use crate::kourier::post_event;
-use crate::kubectl::{eventually, kubectl};
+use crate::kubectl::{eventually, in_tree, kubectl};
 use crate::namespace::{Kind, Namespace, knative_service};
 use crate::programs;
 
@@ -258,4 +261,24 @@ async fn knative_finds_it_on_either_protocol() {
             assert_eq!(present[name], true, "{protocol}: {name}: {answer:?}");
         }
     }
+}
+
+/// What the image is made of decides alone what it is: no clock, no folder, no chance.
+#[tokio::test]
+#[ignore = "needs a cluster: make test-cluster"]
+async fn the_same_program_makes_the_same_image() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let program = Path::new(env!("CARGO_BIN_EXE_dormouse")).with_file_name("dormouse-educational");
+    let images = ["one", "other"].map(|name| {
+        let image = folder.path().join(name);
+        let packed = Command::new(in_tree("docker/pack.py"))
+            .arg(&image)
+            .arg("dev.local/educational:1")
+            .arg(&program)
+            .arg("--strip")
+            .status();
+        assert!(packed.expect("it starts").success());
+        std::fs::read(image).expect("an archive")
+    });
+    assert!(images[0] == images[1], "they differ");
 }

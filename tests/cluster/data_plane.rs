@@ -137,7 +137,12 @@ async fn a_function_that_dies_at_work_may_have_run() {
 
     // What the function says itself is not taken for Knative's word, whatever the status.
     stage.declare("failing", &stage.host("dying"), "fail").await;
-    let (_, said) = stage.call("fail", json!({})).await;
+    // Until the container is back nothing listens in the pod.
+    let said = eventually("the function to be back", async || {
+        let (outcome, said) = stage.call("fail", json!({})).await;
+        (outcome != "not-run").then_some(said)
+    })
+    .await;
     assert!(said.contains("the fixture fails as asked"), "{said}");
     assert!(!said.contains("Knative"), "{said}");
 

@@ -61,19 +61,7 @@ pub(crate) fn registration(with_result_tool: bool, types: &Types) -> Arc<Registr
         "description": "Your newest calls, where each stands, and how it ended.",
         "mimeType": "application/json",
     });
-    let mut manifest = Manifest {
-        contract: dormouse_contract::manifest::CONTRACT,
-        pool: POOL.to_owned(),
-        agent_type: String::new(),
-        version: String::new(),
-        marked: false,
-        tools: Vec::new(),
-        prompts: Vec::new(),
-        resources: Vec::new(),
-        resource_templates: Vec::new(),
-        completions: Vec::new(),
-        triggers: Vec::new(),
-    };
+    let mut manifest = Manifest::of_nothing(POOL);
     let resources = std::iter::once(resource).chain(types.iter().map(events::resource));
     manifest
         .resources

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::coordinator::{self, Coordinator};
 use super::failure::Failure;
 use super::readable::{plain, since, table};
-use super::timeline::{render, word};
+use super::timeline::render;
 use super::{Connection, Output, print};
 
 /// What is typed after `tasks`.
@@ -124,7 +124,7 @@ fn row(task: &TaskRecord, now: Timestamp) -> [String; 6] {
     [
         task.id.to_string(),
         since(&task.accepted_at, now),
-        word(task.state).to_owned(),
+        task.state.name().to_owned(),
         plain(&task.pool),
         plain(&task.capability),
         plain(&task.principal),
@@ -177,7 +177,7 @@ async fn cancel(
             print::lines(format!(
                 "task {} is {}",
                 cancelled.id,
-                word(cancelled.state)
+                cancelled.state.name()
             ))
         }
     }

@@ -30,12 +30,11 @@ pub(super) fn render(task: &TaskRecord, event: Option<&EventRecord>, now: Timest
     if !task.history.is_empty() {
         text.push('\n');
     }
-    let (mut attempts, mut running) = (task.attempts.iter().peekable(), None);
+    let (mut attempts, mut running) = (task.attempts.iter(), None);
     for entry in &task.history {
         let ended = running.take();
         if entry.to == State::Running {
-            // What never left is no attempt.
-            running = attempts.next_if(|attempt| attempt.started_at == entry.at);
+            running = attempts.next();
         }
         text.push_str(&line(entry, ended, &task.accepted_at));
     }
@@ -93,7 +92,7 @@ pub(super) fn way(event: &EventRecord) -> String {
 
 /// The state, and for how long: until the end for what has ended, until now for what has not.
 pub(super) fn standing(task: &TaskRecord, now: Timestamp) -> String {
-    let state = word(task.state);
+    let state = task.state.name();
     let (from, to) = match task.state {
         State::Completed | State::Failed | State::Cancelled => {
             (&task.accepted_at, task.changed_at.parse().ok())
@@ -131,7 +130,7 @@ fn line(entry: &HistoryEntry, ended: Option<&AttemptRecord>, accepted_at: &str) 
     let label = format!(
         "{:>14}  {:<9}  {:<8}  ",
         attempts::offset(accepted_at, &entry.at),
-        word(entry.to),
+        entry.to.name(),
         plain(&entry.by),
     );
     let mut words = entry.why.clone();
@@ -173,18 +172,6 @@ fn verdict(failure: &Failed) -> String {
     };
     let error = hung("  error     ", &failure.error.message);
     format!("\n{error}            {outcome}\n")
-}
-
-/// A state as people and the API spell it.
-pub(super) fn word(state: State) -> &'static str {
-    match state {
-        State::Accepted => "accepted",
-        State::Running => "running",
-        State::Suspended => "suspended",
-        State::Completed => "completed",
-        State::Failed => "failed",
-        State::Cancelled => "cancelled",
-    }
 }
 
 #[cfg(test)]

@@ -3,8 +3,16 @@
 use std::io::Write as _;
 use std::process::{Child, Command, Output, Stdio};
 
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
+use axum::response::{IntoResponse as _, Json, Response};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use serde_json::value::RawValue;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use crate::platform::{Platform, eventually, program};
 use crate::pools::Pool;
@@ -161,6 +169,48 @@ async fn a_followed_file_is_read_on_and_begun_anew_when_it_is_cut() {
     said("begins anew").await;
     said("line 1: event 4: 1 task").await;
     drop(watching);
+}
+
+#[tokio::test]
+async fn ctrl_c_ends_a_follower_that_waits_for_room() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("events.jsonl");
+    std::fs::write(&file, event(1) + "\n").expect("a file");
+    // It takes one event, and has no room for more.
+    let asked = watch::Sender::new(0);
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let routes = Router::new().fallback(take_one).with_state(asked.clone());
+    let server = tokio::spawn(async move { axum::serve(listener, routes).await });
+    let mut command = program();
+    command.args(["send", "--watch", "-f"]).arg(&file);
+    command.arg(format!("--coordinator-url=http://{address}"));
+    let mut watching = Watching(command.stdout(Stdio::null()).spawn().expect("it runs"));
+    let mut seen = asked.subscribe();
+    seen.wait_for(|asked| *asked == 1).await.expect("a server");
+    let mut appended = std::fs::File::options().append(true).open(&file);
+    let appended = appended.as_mut().expect("a file");
+    writeln!(appended, "{}", event(2)).expect("a line");
+    seen.wait_for(|asked| *asked == 2).await.expect("a server");
+    let pid = i32::try_from(watching.0.id()).ok().and_then(Pid::from_raw);
+    kill_process(pid.expect("a pid"), Signal::INT).expect("it runs");
+    let ended = eventually("it to end", async || {
+        watching.0.try_wait().expect("a status")
+    })
+    .await;
+    assert!(ended.success(), "{ended}");
+    server.abort();
+}
+
+async fn take_one(State(asked): State<watch::Sender<usize>>) -> Response {
+    asked.send_modify(|asked| *asked += 1);
+    match *asked.borrow() {
+        1 => {
+            let receipt = json!({"id": "1", "seq": 1, "takers": [], "detail": "taken"});
+            (StatusCode::ACCEPTED, Json(receipt)).into_response()
+        }
+        _ => (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "30")]).into_response(),
+    }
 }
 
 struct Watching(Child);

@@ -24,10 +24,10 @@ use crate::record::{TaskFilter, TaskRecord};
 use crate::store::{self, Store};
 use crate::task::{
     Accepted, Answered, AttemptToken, Claim, Ending, NewTask, Report, Standing, State, Stepped,
-    TaskId,
+    TaskId, now,
 };
 use crate::waiters::{Attempt, Hub, Waiter};
-use crate::writer::{Desk, Writer, now};
+use crate::writer::{Desk, Writer};
 
 /// The stream of claims for one dispatcher. Each is already committed as running.
 pub type Claims = mpsc::UnboundedReceiver<Claim>;

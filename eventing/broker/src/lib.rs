@@ -41,7 +41,7 @@ pub use event::{
     EventFilter, EventRecord, EventType, Fact, NewEvent, Note, Published, Route, Seq, StoredEvent,
     Way,
 };
-pub use ledger::{SINKS, Selection};
+pub use ledger::{MOST_SAID, SINKS, Selection};
 pub use record::{DeadLetter, HistoryEntry, OpenAsk, TaskFilter, TaskRecord};
 pub use task::{
     Accepted, Answered, Asks, AttemptToken, Claim, Ending, Idempotency, Millis, NewTask, Replay,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use dormouse_contract::policy::Delivery;
@@ -18,6 +19,16 @@ use crate::event::{NewEvent, Way};
 /// Milliseconds since the Unix epoch.
 pub type Millis = i64;
 
+/// The time of day, as tasks have it.
+#[must_use]
+pub fn now() -> Millis {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .ok()
+        .and_then(|since| Millis::try_from(since.as_millis()).ok())
+        .unwrap_or_default()
+}
+
 /// A task's id: a UUID of version 7, so ids sort by the time of acceptance. In text a UUID.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
@@ -27,7 +38,7 @@ impl TaskId {
     /// A new id for a task that is about to be accepted.
     #[must_use]
     pub fn new() -> Self {
-        Self::at(crate::writer::now(), rand::random())
+        Self::at(now(), rand::random())
     }
 
     /// The id of a task of this moment.

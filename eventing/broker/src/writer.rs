@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
@@ -21,7 +21,7 @@ use crate::effect::{Effect, Reply};
 use crate::error::{Error, Refusal};
 use crate::ledger::{Ledger, Sweep};
 use crate::store::Lock;
-use crate::task::{Answered, Millis, Stepped};
+use crate::task::{Answered, Millis, Stepped, now};
 
 /// The most commands of one commit: bounds how long the first of them waits.
 const BATCH: usize = 256;
@@ -320,12 +320,4 @@ fn split<T>(result: rusqlite::Result<T>, otherwise: T) -> (T, rusqlite::Result<(
         Ok(answer) => (answer, Ok(())),
         Err(error) => (otherwise, Err(error)),
     }
-}
-
-pub(crate) fn now() -> Millis {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .ok()
-        .and_then(|since| Millis::try_from(since.as_millis()).ok())
-        .unwrap_or_default()
 }

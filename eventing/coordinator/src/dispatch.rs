@@ -1,9 +1,10 @@
 //! Delivering claims: one HTTP POST of one CloudEvent each, and the report of what came of it.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::Bytes;
-use dormouse_broker::{Claim, Claims, Error, Millis, Report, SINKS, State, Way, Work};
+use dormouse_broker::task::now;
+use dormouse_broker::{Claim, Claims, Error, Report, SINKS, State, Way, Work};
 use dormouse_contract::Event;
 use dormouse_contract::balance::AFFINITY_HEADER;
 use dormouse_contract::event::ExtensionValue;
@@ -288,14 +289,6 @@ fn complete(headers: &mut HeaderMap, pool: &Pool, claim: &Claim) {
 
 fn integer(number: u32) -> ExtensionValue {
     i32::try_from(number).map_or(ExtensionValue::Integer(i32::MAX), ExtensionValue::Integer)
-}
-
-fn now() -> Millis {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .ok()
-        .and_then(|since| Millis::try_from(since.as_millis()).ok())
-        .unwrap_or_default()
 }
 
 /// Counters of one pool, looked up once.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use dormouse_broker::Report;
+use dormouse_broker::{MOST_SAID, Report};
 use dormouse_contract::Event;
 use dormouse_contract::http_binding;
 use dormouse_contract::registration::CallError;
@@ -219,9 +219,8 @@ fn refused(
 
 /// What the destination of an event said, for its dead letter.
 fn with_answer(mut report: Report, status: StatusCode, body: &[u8]) -> Report {
-    const MOST: usize = 1_024;
     if let Report::Failed { failure, .. } = &mut report {
-        let body = String::from_utf8_lossy(&body[..body.len().min(MOST)]);
+        let body = String::from_utf8_lossy(&body[..body.len().min(MOST_SAID)]);
         failure.error.data = Some(serde_json::json!({"status": status.as_u16(), "body": body}));
     }
     report

@@ -23,7 +23,7 @@ pub struct Settings {
     /// `K_REVISION`: which version of the pool this is, for the words of a replay that goes
     /// another way. Default: none.
     pub revision: Option<String>,
-    /// `K_SINK`: where progress, logs, steps and announcements go. Default: nowhere.
+    /// `K_SINK`: where progress, logs, steps, announcements and events go. Default: nowhere.
     pub sink: Option<Uri>,
     /// `K_CE_OVERRIDES`: extensions for every event sent to the sink, names and values.
     pub overrides: Vec<(String, String)>,

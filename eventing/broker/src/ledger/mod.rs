@@ -46,7 +46,7 @@ use undo::Undo;
 use live::Live;
 pub(crate) use live::Stood;
 pub(crate) use publish::Entry;
-pub use redrive::{SINKS, Selection};
+pub use redrive::{MOST_SAID, SINKS, Selection};
 pub(crate) use suspend::Given;
 pub(crate) use sweep::Sweep;
 

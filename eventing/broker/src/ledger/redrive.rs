@@ -27,8 +27,9 @@ pub const SINKS: &str = ".sinks";
 /// The trigger that a task in a dead letter sink came by.
 const SINK_TRIGGER: &str = "deadLetterSink";
 
-/// Knative cuts what the destination said at so many bytes (its data plane contract).
-const MOST_ERROR_DATA: usize = 1_024;
+/// Of what the destination of an event said, so many bytes stay with its failure: Knative's data plane
+/// contract cuts `knativeerrordata` there.
+pub const MOST_SAID: usize = 1_024;
 
 /// Which dead letters.
 #[derive(Debug, Clone)]
@@ -205,7 +206,7 @@ fn with_error(attributes: &Bytes, pool: &str, failure: &Failed) -> Option<Bytes>
     let said = failure.error.data.as_ref();
     let body = said.and_then(|said| said.get("body")?.as_str());
     let text = body.unwrap_or(&failure.error.message).as_bytes();
-    let text = &text[..text.len().min(MOST_ERROR_DATA)];
+    let text = &text[..text.len().min(MOST_SAID)];
     let code = said.and_then(|said| i32::try_from(said.get("status")?.as_i64()?).ok());
     let extensions: [(&str, ExtensionValue); 2] = [
         ("knativeerrordest", format!("/pools/{pool}").into()),

@@ -5,11 +5,16 @@
 use std::fmt;
 use std::time::Instant;
 
-use hyper::StatusCode;
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::{Request, StatusCode};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 
 use crate::deployment::Deployment;
-use crate::kourier::post_event;
+use crate::kourier;
 use crate::kubectl::eventually;
 use crate::pools::educational;
 use crate::programs;
@@ -66,9 +71,11 @@ impl Pairs {
     }
 }
 
-/// A pool, both ways.
+/// A pool, both ways, each over a connection that stays open.
 struct Way<'a> {
     session: &'a Session,
+    client: Client<HttpConnector, Full<Bytes>>,
+    door: String,
     tool: String,
     host: String,
     secret: String,
@@ -84,20 +91,27 @@ impl Way<'_> {
         time
     }
 
-    /// The same work for whoever knows the secret, as a request of its own.
+    /// The same work for whoever knows the secret, through Knative's door.
     async fn plain(&self) -> f64 {
         let params = json!({"name": TOOL, "arguments": arguments()});
         let call = json!({"method": "tools/call", "params": params, "client": {}}).to_string();
-        let headers = [
-            ("ce-id", "1"),
-            ("ce-source", "/plain"),
-            ("ce-type", "dev.dormouse.task.requested.v1"),
-            ("dormouse-delivery-secret", &self.secret),
-        ];
+        let request = Request::post(&self.door)
+            .header("host", &self.host)
+            .header("content-type", "application/json")
+            .header("prefer", "reply")
+            .header("ce-specversion", "1.0")
+            .header("ce-id", "1")
+            .header("ce-source", "/plain")
+            .header("ce-type", "dev.dormouse.task.requested.v1")
+            .header("dormouse-delivery-secret", &self.secret)
+            .body(Full::from(call))
+            .expect("a request");
         let begin = Instant::now();
-        let answer = post_event(&self.host, &headers, &call).await;
+        let answer = self.client.request(request).await.expect("an answer");
+        let (head, body) = answer.into_parts();
+        let body = body.collect().await.expect("its body").to_bytes();
         let time = begin.elapsed().as_secs_f64() * 1e3;
-        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        assert_eq!(head.status, StatusCode::OK, "{body:?}");
         time
     }
 
@@ -141,6 +155,8 @@ async fn calls_beside_plain_requests() {
         };
         ways.push(Way {
             session: &session,
+            client: Client::builder(TokioExecutor::new()).build_http(),
+            door: format!("http://{}/", kourier::address().await),
             tool,
             host: deployment.namespace.host(&pool),
             secret: deployment

@@ -182,7 +182,7 @@ fn pool() -> Registration {
         manifest: Arc::new(Manifest::parse(manifest.as_bytes()).unwrap()),
         delivery: Delivery::default(),
         tools: BTreeMap::new(),
-        triggers: Vec::new(),
+        triggers: None,
         slots: 1,
         queue_limit: 1,
     }

@@ -81,7 +81,7 @@ pub(crate) fn registration(with_result_tool: bool, types: &Types) -> Arc<Registr
         manifest: Arc::new(manifest),
         delivery: Delivery::default(),
         tools: BTreeMap::new(),
-        triggers: Vec::new(),
+        triggers: None,
         slots: 0,
         queue_limit: 0,
     })

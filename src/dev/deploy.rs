@@ -17,6 +17,7 @@ use dormouse_pool::{Pool, Run, load_dir};
 use tokio::sync::watch;
 use tower::ServiceExt as _;
 
+use super::asked;
 use super::build::Workspace;
 use super::event_sources::{self, SourceOutcome};
 use super::revision::{self, Revision};
@@ -212,12 +213,10 @@ impl Deployer {
             },
         };
         let instances = deployed.instances();
-        let mut registration = registration(pool, revision, manifest, self.defaults);
-        if registration.triggers.is_empty() {
-            registration.triggers = registration.manifest.parsed_triggers()?;
-        }
+        let asked_for = manifest.parsed_triggers()?;
+        asked::remember(&self.coordinator, name, &asked_for).await?;
         self.register(
-            registration,
+            registration(pool, revision, manifest, self.defaults),
             Local {
                 service: PoolService::new(deployed.clone()),
                 balance: pool.balance,
@@ -298,11 +297,13 @@ impl Deployer {
             delivery: secret(),
             events: secret(),
         };
-        // No slots: what waits for the pool waits on, until it can run again.
-        let registration = Registration {
-            slots: 0,
-            ..registration(pool, &revision, manifest, self.defaults)
-        };
+        let mut registration = registration(pool, &revision, manifest, self.defaults);
+        // What waits for the pool waits on, and so do the events that it last asked for, until it can
+        // run again.
+        registration.slots = 0;
+        if registration.triggers.is_none() {
+            registration.triggers = asked::last(&self.coordinator, name).await;
+        }
         let registered = self
             .register(
                 registration,
@@ -330,6 +331,9 @@ impl Deployer {
             .collect();
         for name in gone {
             tracing::info!(pool = name, "removed");
+            if let Err(error) = asked::forget(&self.coordinator, &name).await {
+                tracing::error!(pool = name, %error, "its triggers cannot be forgotten");
+            }
             if let Err(error) = self.coordinator.unregister(&name).await {
                 tracing::error!(pool = name, %error, "the pool cannot be taken out");
             }
@@ -368,7 +372,7 @@ fn registration(
         manifest: Arc::new(manifest),
         delivery: Delivery::default().with(&pool.delivery),
         tools: pool.tools.clone(),
-        triggers: pool.triggers.clone(),
+        triggers: (!pool.triggers.is_empty()).then(|| pool.triggers.clone()),
         slots: pool.scaling.ceiling(defaults.most_instances) * pool.scaling.concurrency,
         queue_limit: pool.queue_limit,
     }

@@ -5,6 +5,7 @@
 //! a further [`Deployer::round`].
 
 mod args;
+mod asked;
 mod build;
 mod deploy;
 mod event_sources;

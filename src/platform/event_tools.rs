@@ -87,7 +87,7 @@ fn registration(manifest: Manifest) -> Registration {
         manifest: Arc::new(manifest),
         delivery: Delivery::default(),
         tools: BTreeMap::new(),
-        triggers: Vec::new(),
+        triggers: None,
         slots: SLOTS,
         queue_limit: QUEUE_LIMIT,
     }

@@ -96,6 +96,25 @@ async fn a_function_of_reactions_alone_takes_what_its_file_says_else_what_its_ma
 }
 
 #[tokio::test]
+async fn events_wait_for_a_function_that_cannot_run_at_the_next_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let heard = folder.path().join("heard");
+    let mut platform = Platform::start([Pool::recorder("recorder", &heard)]).await;
+    platform.kill().await;
+    platform.write_pool(&Pool::command("recorder", &["/no/such/program"]));
+    platform.restart().await;
+    let event = json!({"specversion": "1.0", "id": "1", "source": "/s", "type": "t"});
+    let media = [("content-type", "application/cloudevents+json")];
+    let door = &platform.doors().coordinator;
+    let taken = send(Method::POST, door, "/events", &media, event.to_string()).await;
+    assert_eq!(taken.json()["takers"][0]["pool"], "recorder", "{taken:?}");
+    platform.write_pool(&Pool::recorder("recorder", &heard));
+    platform.task_in("t", "completed").await;
+    let heard = std::fs::read_to_string(&heard).expect("what it heard");
+    assert_eq!(heard.lines().count(), 1, "{heard}");
+}
+
+#[tokio::test]
 async fn replies_that_their_own_pool_takes_end_in_a_dead_letter() {
     let platform = Platform::start([Pool::mirror("mirror")]).await;
     let door = &platform.doors().coordinator;

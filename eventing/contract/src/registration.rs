@@ -1,6 +1,7 @@
 //! A pool as the rest of the platform knows it: what the coordinator registers, the gateway
 //! offers and people see.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -43,12 +44,24 @@ pub struct Registration {
     pub delivery: Delivery,
     /// The operator's policies for single tools, by declared name.
     pub tools: BTreeMap<String, DeliverySpec>,
-    /// Which events are routed to it.
-    pub triggers: Vec<Trigger>,
+    /// Which events are routed to it; `None`: those that its manifest asks for.
+    pub triggers: Option<Vec<Trigger>>,
     /// How many tasks may run at the same time: instances times concurrency.
     pub slots: usize,
     /// How many tasks may wait; beyond it the pool is busy.
     pub queue_limit: usize,
+}
+
+impl Registration {
+    /// Which events are routed to it.
+    #[must_use]
+    pub fn triggers(&self) -> Cow<'_, [Trigger]> {
+        match &self.triggers {
+            Some(declared) => Cow::Borrowed(declared),
+            // A manifest is refused at the door for a trigger that is none.
+            None => Cow::Owned(self.manifest.parsed_triggers().unwrap_or_default()),
+        }
+    }
 }
 
 /// All registered pools, in the order of registration; replaced whole when one changes.

@@ -38,7 +38,7 @@ impl Askers {
     fn among(pools: &[Arc<Registration>]) -> Self {
         let mut askers = Self::default();
         for pool in pools {
-            for (place, trigger) in pool.triggers.iter().enumerate() {
+            for (place, trigger) in pool.triggers().iter().enumerate() {
                 let Some(types) = fact::asked_of(trigger) else {
                     continue;
                 };

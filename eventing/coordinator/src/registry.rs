@@ -225,6 +225,7 @@ impl Coordinator {
             let mut registration = Registration::clone(place);
             registration.manifest = manifest;
             *place = Arc::new(registration);
+            self.route(&next);
             *all = Arc::new(next);
             true
         })
@@ -333,7 +334,38 @@ impl Coordinator {
 
 #[cfg(test)]
 mod tests {
+    use dormouse_contract::registration::CallError;
+
     use super::*;
+
+    #[tokio::test]
+    async fn another_manifest_brings_other_triggers_where_none_are_declared() {
+        let data = tempfile::tempdir().unwrap();
+        let broker = Broker::open(dormouse_broker::Config::new(data.path())).unwrap();
+        let coordinator = Coordinator::new(broker);
+        let offer = r#"{"contract":1,"triggers":[{"filters":[{"exact":{"type":"t"}}]}]}"#;
+        for (name, declared) in [("declares", Some(Vec::new())), ("declares-none", None)] {
+            let mut registration = Registration::clone(&crate::routes::tests::pool(name, &[]));
+            registration.triggers = declared;
+            let unused = tower::service_fn(async |_: http::Request<bytes::Bytes>| {
+                let nobody = CallError::NotRun("nobody dispatches here".into());
+                Err::<http::Response<bytes::Bytes>, _>(nobody)
+            });
+            let secrets = PoolSecrets {
+                delivery: "".into(),
+                events: "".into(),
+            };
+            let (_, instances) = watch::channel(Instances::default());
+            let service = PoolService::new(unused);
+            let registered = coordinator.register(registration, service, secrets, instances);
+            registered.await.unwrap();
+            let manifest = Manifest::parse(offer.as_bytes()).unwrap();
+            assert!(coordinator.replace_manifest(name, manifest));
+        }
+        let routes = coordinator.routes(&Event::new("1", "/s", "t"));
+        let pools: Vec<_> = routes.iter().map(|route| &*route.pool).collect();
+        assert_eq!(pools, ["declares-none"]);
+    }
 
     #[test]
     fn agents_are_probed_each_minute_and_asked_what_they_offer_twice_as_often() {

@@ -24,14 +24,16 @@ pub(crate) struct Routes {
 
 impl Routes {
     pub(crate) fn new(pools: &[Arc<Registration>]) -> Self {
-        let triggers = pools.iter().flat_map(|pool| &pool.triggers);
-        let routes = pools.iter().flat_map(|pool| {
-            let triggers = pool.triggers.iter().enumerate();
-            triggers.map(|(place, trigger)| route(pool, place, trigger))
-        });
+        let (mut triggers, mut routes) = (Vec::new(), Vec::new());
+        for pool in pools {
+            for (place, trigger) in pool.triggers().iter().enumerate() {
+                routes.push(route(pool, place, trigger));
+                triggers.push(trigger.clone());
+            }
+        }
         Self {
-            index: TriggerIndex::new(triggers.cloned().collect()),
-            routes: routes.collect(),
+            index: TriggerIndex::new(triggers),
+            routes,
         }
     }
 
@@ -90,10 +92,12 @@ pub(crate) mod tests {
             manifest: Arc::new(Manifest::parse(br#"{"contract":1}"#).unwrap()),
             delivery: Delivery::default(),
             tools: std::collections::BTreeMap::new(),
-            triggers: triggers
-                .iter()
-                .map(|json| serde_json::from_str::<Trigger>(json).unwrap())
-                .collect(),
+            triggers: Some(
+                triggers
+                    .iter()
+                    .map(|json| serde_json::from_str::<Trigger>(json).unwrap())
+                    .collect(),
+            ),
             slots: 1,
             queue_limit: 1,
         })

@@ -30,7 +30,7 @@ fn catalogue() -> Catalogue {
             manifest: Arc::new(manifest),
             delivery: Delivery::default(),
             tools: BTreeMap::new(),
-            triggers: Vec::new(),
+            triggers: None,
             slots: 1,
             queue_limit: 1,
         })

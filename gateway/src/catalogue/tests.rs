@@ -20,7 +20,7 @@ fn declares(pool: &str, member: &str, objects: &[&str]) -> Arc<Registration> {
         manifest: Arc::new(manifest),
         delivery: Delivery::default(),
         tools: BTreeMap::new(),
-        triggers: Vec::new(),
+        triggers: None,
         slots: 1,
         queue_limit: 1,
     })

@@ -83,7 +83,7 @@ pub fn registration(name: &str, manifest: &Value) -> Arc<Registration> {
         manifest: Arc::new(Manifest::parse(manifest.as_bytes()).unwrap()),
         delivery: Delivery::default(),
         tools: BTreeMap::new(),
-        triggers: Vec::new(),
+        triggers: None,
         slots: 64,
         queue_limit: 1_000,
     })

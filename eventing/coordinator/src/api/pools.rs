@@ -239,7 +239,7 @@ fn view(api: &Api, registration: &Registration, depths: &Depths) -> PoolView {
         prompts: views(prompts),
         resources: views(resources),
         resource_templates: views(resource_templates),
-        triggers: of_pool(registration).collect(),
+        triggers: of_pool(registration),
         drained: api.coordinator.is_pool_drained(&registration.pool),
         slots: registration.slots,
         queue_limit: registration.queue_limit,

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::http::header::HeaderMap;
 use axum::response::Json;
 use dormouse_contract::Event;
-use dormouse_contract::filter::{Filter, Mismatch, Ordering};
+use dormouse_contract::filter::{Filter, Mismatch, Ordering, Trigger};
 use dormouse_contract::http_binding;
 use dormouse_contract::policy::Delivery;
 use dormouse_contract::registration::Registration;
@@ -130,15 +130,16 @@ pub(super) fn operations() -> Vec<Operation> {
 }
 
 /// The triggers of a pool, in its order.
-pub(super) fn of_pool(registration: &Registration) -> impl Iterator<Item = TriggerView> + '_ {
-    let triggers = registration.triggers.iter().enumerate();
-    triggers.map(|(place, trigger)| TriggerView {
+pub(super) fn of_pool(registration: &Registration) -> Vec<TriggerView> {
+    let view = |(place, trigger): (usize, &Trigger)| TriggerView {
         pool: registration.pool.to_string(),
         name: routes::name(place, trigger),
         filters: trigger.filters.clone(),
         ordering: trigger.ordering,
         delivery: routes::delivery(registration, trigger),
-    })
+    };
+    let triggers = registration.triggers();
+    triggers.iter().enumerate().map(view).collect()
 }
 
 async fn list(State(api): State<Api>, Asked(query): Asked<TriggersQuery>) -> Json<TriggerPage> {
@@ -168,23 +169,20 @@ async fn test(
 }
 
 fn tested(pools: &[Arc<Registration>], event: &Event) -> TestedEvent {
-    let mut triggers: Vec<_> = pools
-        .iter()
-        .flat_map(|pool| {
-            let triggers = pool.triggers.iter().enumerate();
-            triggers.map(|(place, trigger)| {
-                let explanation = trigger.explain(event);
-                let why = explanation.mismatches.iter().map(ToString::to_string);
-                TestedTrigger {
-                    pool: pool.pool.to_string(),
-                    name: routes::name(place, trigger),
-                    matches: explanation.matches,
-                    why: why.collect(),
-                    mismatches: explanation.mismatches,
-                }
-            })
-        })
-        .collect();
+    let mut triggers = Vec::new();
+    for pool in pools {
+        for (place, trigger) in pool.triggers().iter().enumerate() {
+            let explanation = trigger.explain(event);
+            let why = explanation.mismatches.iter().map(ToString::to_string);
+            triggers.push(TestedTrigger {
+                pool: pool.pool.to_string(),
+                name: routes::name(place, trigger),
+                matches: explanation.matches,
+                why: why.collect(),
+                mismatches: explanation.mismatches,
+            });
+        }
+    }
     triggers.sort_by_key(|trigger| !trigger.matches);
     TestedEvent {
         id: event.id.clone(),

@@ -40,7 +40,7 @@ impl Stage {
             manifest: Arc::new(Manifest::parse(br#"{"contract":1}"#).unwrap()),
             delivery: Delivery::default(),
             tools: std::collections::BTreeMap::new(),
-            triggers: vec![],
+            triggers: None,
             slots: 1,
             queue_limit: 10,
         };

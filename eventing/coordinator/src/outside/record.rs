@@ -146,7 +146,7 @@ impl Record {
             },
             delivery: Delivery::default().with(&self.delivery),
             tools: self.tools.clone(),
-            triggers: self.triggers(&manifest),
+            triggers: self.triggers(),
             slots: match ready {
                 true => self.connections.unwrap_or(CONNECTIONS),
                 false => 0,
@@ -158,12 +158,11 @@ impl Record {
 
     /// An agent that is always on was told which events it gets; elsewhere a function's own
     /// triggers count, as they do on a laptop.
-    fn triggers(&self, manifest: &Manifest) -> Vec<Trigger> {
+    fn triggers(&self) -> Option<Vec<Trigger>> {
         match (&self.triggers, self.runs_on) {
-            (Some(triggers), _) => triggers.clone(),
-            (None, RunsOn::AlwaysOn) => Vec::new(),
-            // They were checked with the manifest.
-            (None, RunsOn::Knative) => manifest.parsed_triggers().unwrap_or_default(),
+            (Some(triggers), _) => Some(triggers.clone()),
+            (None, RunsOn::AlwaysOn) => Some(Vec::new()),
+            (None, RunsOn::Knative) => None,
         }
     }
 }
@@ -278,13 +277,13 @@ mod tests {
             (json!({"triggers": [{"filters": []}, {"filters": []}]}), 2),
         ] {
             let record = declared(Record::default(), more);
-            assert_eq!(record.registration("p").triggers.len(), count);
+            assert_eq!(record.registration("p").triggers().len(), count);
         }
         let always = Record {
             runs_on: RunsOn::AlwaysOn,
             ..declared(Record::default(), json!({}))
         };
-        assert!(always.registration("p").triggers.is_empty());
+        assert!(always.registration("p").triggers().is_empty());
     }
 
     #[test]

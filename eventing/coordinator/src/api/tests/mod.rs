@@ -91,10 +91,10 @@ impl Stage {
             manifest: Arc::new(Manifest::parse(manifest).unwrap()),
             delivery: Delivery::default(),
             tools: std::collections::BTreeMap::new(),
-            triggers: vec![
+            triggers: Some(vec![
                 serde_json::from_str(r#"{"filters":[{"exact":{"type":"com.github.push"}}]}"#)
                     .unwrap(),
-            ],
+            ]),
             slots: 1,
             queue_limit,
         };
